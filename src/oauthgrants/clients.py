@@ -1,0 +1,281 @@
+"""Clients and their registered metadata (RFC 6749, 2; RFC 7591, 2)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from oauthgrants.errors import InvalidClientMetadata, UnauthorizedClient
+from oauthgrants.forms import is_vschar
+from oauthgrants.hashing import Argon2idHasher, fast_digest
+from oauthgrants.scopes import Scope
+from oauthgrants.secret import Secret, SecretFormat, random_id
+from oauthgrants.tokens import is_lifetime
+
+SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
+"""The methods of RFC 6749, 2.3.1: the client shows a secret that the server keeps as a digest."""
+
+AUTH_METHODS = SECRET_METHODS | {"none"}
+"""The values of ``token_endpoint_auth_method`` that clients can be registered with."""
+
+_CLIENT_SECRET = SecretFormat("ogcs_")
+
+
+@attrs.frozen(kw_only=True)
+class ClientSecret:
+    """
+    One live secret of a client, as a digest.
+
+    Attributes:
+        hash: ``sha256:…`` for a secret that a machine made, else a PHC string.
+        expires_at: The first moment at which it is refused, None for never.
+        id: Names it in events, so that one sees which secret is still in use.
+    """
+
+    hash: str = attrs.field(repr=False)
+    expires_at: datetime | None = None
+    id: str = attrs.field(factory=lambda: random_id(6))
+
+    def is_live(self, now: datetime) -> bool:
+        """Return whether the secret has not expired (RFC 7591, 3.2.1)."""
+        return self.expires_at is None or now < self.expires_at
+
+
+def hash_client_secret(
+    secret: Secret, *, machine_made: bool = False, expires_at: datetime | None = None
+) -> ClientSecret:
+    """
+    Return *secret* as a client keeps it.
+
+    Args:
+        secret: What the client is to show.
+        machine_made: Whether it came from a random generator with 128 bits or more; then a
+            fast digest suffices. Secrets that we made are known by their checksum.
+        expires_at: When it is no longer accepted, aware; None for never.
+
+    Raises:
+        InvalidClientMetadata: *secret* is empty or not VSCHAR (RFC 6749, A.2).
+    """
+    text = secret.reveal()
+    if not text or not is_vschar(text):
+        raise InvalidClientMetadata(
+            "client_secret has to be one or more printable ASCII characters (RFC 6749, A.2)"
+        )
+    if machine_made or _CLIENT_SECRET.recognises(secret):
+        return ClientSecret(hash=fast_digest(secret), expires_at=expires_at)
+    return ClientSecret(hash=Argon2idHasher().hash(secret), expires_at=expires_at)
+
+
+def _to_optional_scope(scope: Scope | str | Iterable[str] | None) -> Scope | None:
+    return None if scope is None else Scope.of(scope)
+
+
+def _to_tuple(values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise InvalidClientMetadata(f"a list of strings is wanted, not the string {values!r}")
+    return tuple(values)
+
+
+@attrs.frozen(kw_only=True)
+class Client:
+    """
+    A registered client (RFC 6749, 2). Make one by `Client.confidential` or `Client.public`.
+
+    Attributes:
+        client_id: Printable ASCII.
+        token_endpoint_auth_method: A registered name; ``none`` makes the client public.
+        grant_types: The values of ``grant_type`` that it may use. The default is RFC 7591's
+            and allows none of ours.
+        scope: All that it may have, None for a client whose tokens have no scope.
+        default_scope: What it gets when it asks for none, None to refuse that.
+        resources: The RFC 8707 identifiers that it may ask tokens for.
+        introspects: The audiences whose tokens it may introspect, as a resource server.
+        first_party: Whether it may see its users' passwords.
+        access_token_lifetime: Whole seconds, None for the server's.
+        refresh_token_lifetime: Whole seconds, None for the server's.
+        secrets: Its live secrets; any of them authenticates it.
+        secret_methods_equal: Whether a secret may come by Basic and by body alike.
+        active: A client that is not fails to authenticate.
+        client_name: For people.
+
+    Raises:
+        InvalidClientMetadata: Two of them contradict one another; the message names the field.
+    """
+
+    client_id: str
+    token_endpoint_auth_method: str = "client_secret_basic"
+    grant_types: tuple[str, ...] = attrs.field(default=("authorization_code",), converter=_to_tuple)
+    scope: Scope | None = attrs.field(default=None, converter=_to_optional_scope)
+    default_scope: Scope | None = attrs.field(default=None, converter=_to_optional_scope)
+    resources: tuple[str, ...] = attrs.field(default=(), converter=_to_tuple)
+    introspects: tuple[str, ...] = attrs.field(default=(), converter=_to_tuple)
+    first_party: bool = False
+    access_token_lifetime: timedelta | None = None
+    refresh_token_lifetime: timedelta | None = None
+    secrets: tuple[ClientSecret, ...] = ()
+    secret_methods_equal: bool = False
+    active: bool = True
+    client_name: str | None = None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it cannot keep a secret; its registered method alone says so (RFC 6749, 2.1)."""
+        return self.token_endpoint_auth_method == "none"
+
+    @classmethod
+    def confidential(
+        cls,
+        client_id: str | None = None,
+        *,
+        secret: Secret | str | None = None,
+        machine_made: bool = False,
+        secret_expires_at: datetime | None = None,
+        token_endpoint_auth_method: str = "client_secret_basic",
+        **metadata: Any,
+    ) -> tuple[Client, Secret]:
+        """
+        Return a client that authenticates by a secret, and the secret, shown this once.
+
+        Args:
+            client_id: Made up if left out.
+            secret: One that exists already; left out, a new one of 256 random bits.
+            machine_made: Whether the secret that exists came from a random generator with
+                128 bits or more; other ones are kept as Argon2id, a slow check on every call.
+            secret_expires_at: When it is no longer accepted, aware; None for never.
+            token_endpoint_auth_method: ``client_secret_basic`` or ``client_secret_post``.
+            **metadata: Any other attribute of `Client`.
+
+        Raises:
+            InvalidClientMetadata: The metadata contradict one another.
+
+        >>> client, secret = Client.confidential("reports", grant_types=["client_credentials"])
+        >>> client.client_id, secret, secret.reveal()[:5]
+        ('reports', Secret(…), 'ogcs_')
+        """
+        if secret is None:
+            secret = _CLIENT_SECRET.generate()
+        elif isinstance(secret, str):
+            secret = Secret(secret)
+        kept = hash_client_secret(secret, machine_made=machine_made, expires_at=secret_expires_at)
+        if token_endpoint_auth_method == "client_secret_basic" and set("+% ") & set(
+            secret.reveal()
+        ):
+            warnings.warn(
+                "this client_secret reads differently before and after form-decoding, which "
+                "RFC 6749, Section 2.3.1 asks of Basic credentials and many clients forget; "
+                "choose one without '+', '%' and space",
+                stacklevel=2,
+            )
+        client = cls(
+            client_id=random_id() if client_id is None else client_id,
+            token_endpoint_auth_method=token_endpoint_auth_method,
+            secrets=(kept,),
+            **metadata,
+        )
+        return client, secret
+
+    @classmethod
+    def public(cls, client_id: str | None = None, **metadata: Any) -> Client:
+        """
+        Return a client that cannot keep a secret, such as an app on its user's device.
+
+        Args:
+            client_id: Made up if left out.
+            **metadata: Any other attribute of `Client`.
+
+        Raises:
+            InvalidClientMetadata: The metadata contradict one another.
+        """
+        return cls(
+            client_id=random_id() if client_id is None else client_id,
+            token_endpoint_auth_method="none",
+            **metadata,
+        )
+
+    def __attrs_post_init__(self) -> None:
+        for contradicted, message in self._contradictions():
+            if contradicted:
+                raise InvalidClientMetadata(f"client {self.client_id!r}: {message}")
+
+    def _contradictions(self) -> Iterable[tuple[bool, str]]:
+        method = self.token_endpoint_auth_method
+        yield (
+            not self.client_id or not is_vschar(self.client_id),
+            "client_id has to be one or more printable ASCII characters (RFC 6749, A.1)",
+        )
+        yield (
+            method not in AUTH_METHODS,
+            f"token_endpoint_auth_method is {method!r}, and has to be one of "
+            f"{', '.join(sorted(AUTH_METHODS))}",
+        )
+        yield (
+            method == "none" and bool(self.secrets),
+            "token_endpoint_auth_method none goes with no client_secret (RFC 6749, 10.1)",
+        )
+        yield (
+            method in SECRET_METHODS and not self.secrets,
+            f"token_endpoint_auth_method {method} needs a client_secret",
+        )
+        yield (
+            method == "none" and "client_credentials" in self.grant_types,
+            "grant_types has client_credentials, which a client with "
+            "token_endpoint_auth_method none may not use (RFC 6749, 4.4)",
+        )
+        yield (
+            self.default_scope is not None and not self.default_scope,
+            "default_scope is empty; leave it out to refuse requests without scope",
+        )
+        yield (
+            self.default_scope is not None and not self.default_scope <= (self.scope or Scope()),
+            "default_scope has to lie within scope",
+        )
+        for name in ("access_token_lifetime", "refresh_token_lifetime"):
+            yield (
+                not is_lifetime(getattr(self, name)),
+                f"{name} has to be one or more whole seconds",
+            )
+        for resource in self.resources:
+            url = urlsplit(resource)
+            yield (
+                not url.scheme or "#" in resource,
+                f"resources has {resource!r}, which is not an absolute URI without fragment "
+                "(RFC 8707, 2)",
+            )
+
+
+@attrs.frozen
+class VerifiedClient:
+    """
+    A client that has gone through client authentication: proof of it for the type checker.
+
+    Attributes:
+        client: As registered.
+        authenticated: False for a public client, which is identified and no more.
+        method: The registered name of the method that it used.
+        secret_id: Which of its secrets it showed, None with a method without.
+    """
+
+    client: Client
+    authenticated: bool
+    method: str
+    secret_id: str | None = None
+
+    @property
+    def client_id(self) -> str:
+        """The client's identifier."""
+        return self.client.client_id
+
+    def require_grant_type(self, grant_type: str) -> None:
+        """
+        Check that the client is registered for *grant_type*.
+
+        Raises:
+            UnauthorizedClient: It is not (RFC 6749, 5.2).
+        """
+        if grant_type not in self.client.grant_types:
+            raise UnauthorizedClient("the client may not use this grant type")

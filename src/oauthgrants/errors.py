@@ -1,0 +1,127 @@
+"""The errors of the specifications, one class a code, each with its wire form."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+Headers = tuple[tuple[str, str], ...]
+"""Name and value of each header field."""
+
+
+class OAuthError(Exception):
+    """
+    A client's mistake, or a fault it has to hear of: becomes a response.
+
+    Args:
+        description: Shown to the client as ``error_description``. A constant:
+            what the client sent never goes back in it.
+        reason: Why, for events alone; the description where it is left out.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int] = 400
+    headers: ClassVar[Headers] = ()
+    """What the response carries beside the headers of every error."""
+
+    def __init__(self, description: str = "", *, reason: str = "") -> None:
+        super().__init__(description)
+        self.description = description
+        self.reason = reason or description
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a code that the grammar of error codes does not allow (RFC 6749, 8.5)."""
+        code = getattr(cls, "code", None)
+        if not (isinstance(code, str) and is_nqschar(code)):
+            raise ValueError(
+                f"{cls.__name__}.code has to be one or more of %x20-21 / %x23-5B / %x5D-7E "
+                "(RFC 6749, Section 8.5)"
+            )
+
+    def parameters(self) -> dict[str, str]:
+        """Return the members of the JSON body (RFC 6749, 5.2)."""
+        if not self.description:
+            return {"error": self.code}
+        return {"error": self.code, "error_description": self.description}
+
+
+def is_nqschar(text: str) -> bool:
+    """Return whether *text* is ``1*NQSCHAR`` (RFC 6749, Appendix A.7)."""
+    return bool(text) and text.isascii() and text.isprintable() and not {'"', "\\"} & set(text)
+
+
+class InvalidRequest(OAuthError):
+    """A parameter is missing, repeated, malformed or not supported (RFC 6749, 5.2)."""
+
+    code = "invalid_request"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The endpoint takes POST alone (RFC 6749, 3.2; RFC 9110, 15.5.6)."""
+
+    status = 405
+    headers = (("Allow", "POST"),)
+
+
+class InvalidClient(OAuthError):
+    """Client authentication failed; the reason is not the client's to know (RFC 6749, 5.2)."""
+
+    code = "invalid_client"
+    status = 401
+    headers: ClassVar[Headers] = (("WWW-Authenticate", 'Basic realm="token"'),)
+
+
+class InvalidClientWithoutBasic(InvalidClient):
+    """The same where HTTP Basic is not offered and was not tried, so no challenge fits (C-11)."""
+
+    status = 400
+    headers = ()
+
+
+class InvalidGrant(OAuthError):
+    """The resource owner's credentials or the refresh token are not valid (RFC 6749, 5.2)."""
+
+    code = "invalid_grant"
+
+
+class UnauthorizedClient(OAuthError):
+    """The client is known but may not use this grant type (RFC 6749, 5.2)."""
+
+    code = "unauthorized_client"
+
+
+class UnsupportedGrantType(OAuthError):
+    """The server has no handler for the grant type (RFC 6749, 5.2)."""
+
+    code = "unsupported_grant_type"
+
+
+class InvalidScope(OAuthError):
+    """The scope is malformed, unknown, or more than may be granted (RFC 6749, 5.2)."""
+
+    code = "invalid_scope"
+
+
+class MfaRequired(OAuthError):
+    """The password is right and a second factor is wanted."""
+
+    code = "mfa_required"
+    status = 403
+
+
+class TemporarilyUnavailable(OAuthError):
+    """A store or another part of the host does not answer; to be tried again."""
+
+    code = "temporarily_unavailable"
+    status = 503
+    headers = (("Retry-After", "5"),)
+
+
+class InvalidClientMetadata(ValueError):
+    """
+    A client cannot be registered as described (RFC 7591, 3.2.2).
+
+    A ``ValueError``, since a client is registered by its host. A registration
+    endpoint answers with ``code`` and the message.
+    """
+
+    code = "invalid_client_metadata"

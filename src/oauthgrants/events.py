@@ -1,0 +1,143 @@
+"""What happened, with ids and never with secrets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+import attrs
+
+from oauthgrants.scopes import Scope
+
+logger = logging.getLogger("oauthgrants")
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """
+    Something that an operator may want to know.
+
+    Attributes:
+        at: When, aware.
+        source: The address that the request came from, None if unknown.
+    """
+
+    at: datetime
+    source: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TokenIssued(Event):
+    """
+    A client got an access token.
+
+    Attributes:
+        client_id: Who got it.
+        grant_type: How.
+        sub: On whose behalf; the ``client_id`` if the client acts for itself.
+        scope: What was granted.
+        family: The token family, None without refresh token.
+        secret_id: Which of its secrets the client showed, None without.
+    """
+
+    client_id: str
+    grant_type: str
+    sub: str
+    scope: Scope
+    family: str | None = None
+    secret_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RequestRefused(Event):
+    """
+    A client got an error.
+
+    Attributes:
+        error: The code that the client saw.
+        reason: Why, in words that the client need not have seen.
+        client_id: Who asked, None before a registered client was named.
+    """
+
+    error: str
+    reason: str
+    client_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class RefreshTokenReused(Event):
+    """
+    A spent refresh token came again, so its family was revoked (RFC 9700, 4.14.2).
+
+    Attributes:
+        client_id: Whose token it was, and who sent it.
+        sub: The resource owner.
+        family: The family, now revoked.
+    """
+
+    client_id: str
+    sub: str
+    family: str
+
+
+@attrs.frozen(kw_only=True)
+class Fault(Event):
+    """
+    A part of the host raised, and the client was told to come again.
+
+    Attributes:
+        error: The exception, with its traceback.
+    """
+
+    error: Exception = attrs.field(eq=False)
+
+
+class EventSink(Protocol):
+    """Who hears of events. Answers at once; what it raises is logged and changes nothing."""
+
+    def record(self, event: Event) -> None:
+        """Take note of *event*."""
+        ...
+
+
+def recorder(sink: EventSink) -> Callable[[Event], None]:
+    """Return how the core tells *sink* of an event: a sink that fails changes no answer."""
+
+    def record(event: Event) -> None:
+        try:
+            sink.record(event)
+        except Exception:
+            logger.exception("the event sink failed on %s", type(event).__name__)
+
+    return record
+
+
+class LoggingSink:
+    """
+    Writes events to the logger ``oauthgrants``: faults and reuse as errors and warnings.
+
+    The event itself is ``record.event``, for handlers that want its parts.
+    """
+
+    def record(self, event: Event) -> None:
+        """Log *event*."""
+        if isinstance(event, Fault):
+            logger.error("%s", _words(event), exc_info=event.error, extra={"event": event})
+            return
+        level = logging.WARNING if isinstance(event, RefreshTokenReused) else logging.INFO
+        if logger.isEnabledFor(level):
+            logger.log(level, "%s", _words(event), extra={"event": event})
+
+
+def _words(event: Event) -> str:
+    """Return *event* as one line; values are quoted, so that none can begin another line."""
+    values = attrs.asdict(event, recurse=False, filter=lambda _, value: value is not None)
+    values.pop("at")
+    pairs = (f"{name}={_quote(value)}" for name, value in values.items())
+    return f"{type(event).__name__}: {' '.join(pairs)}"
+
+
+def _quote(value: object) -> str:
+    return repr(value if not isinstance(value, Scope) else str(value))

@@ -1,0 +1,156 @@
+"""Strict parsing of form bodies (RFC 6749, Appendix B) and of what they hold (Appendix A)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote_to_bytes
+
+import attrs
+
+from oauthgrants.errors import InvalidRequest
+
+_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
+# UNICODECHARNOCRLF = %x09 / %x20-7E / %x80-D7FF / %xE000-FFFD / %x10000-10FFFF (A.15)
+_NOT_UNICODECHARNOCRLF = re.compile("[^\t\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def is_vschar(text: str) -> bool:
+    """Return whether *text* is ``*VSCHAR``, %x20-7E (RFC 6749, Appendix A)."""
+    # What is ASCII and printable is just that range.
+    return text.isascii() and text.isprintable()
+
+
+def is_unicodecharnocrlf(text: str) -> bool:
+    """Return whether *text* is ``*UNICODECHARNOCRLF`` (RFC 6749, Appendix A)."""
+    return _NOT_UNICODECHARNOCRLF.search(text) is None
+
+
+def decode_form_text(text: str) -> str:
+    """
+    Return *text* without its form encoding: ``+`` is a space, escapes are UTF-8 octets.
+
+    >>> decode_form_text("+%25%26%2B%C2%A3%E2%82%AC")
+    ' %&+£€'
+
+    Raises:
+        InvalidRequest: An escape is broken or its octets are not UTF-8.
+    """
+    if "+" in text:
+        text = text.replace("+", " ")
+    if "%" not in text:
+        return text
+    if _BROKEN_ESCAPE.search(text):
+        raise InvalidRequest("a percent escape is malformed")
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("a parameter is not UTF-8") from None
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """
+    How much a request may bring; beyond it, it is refused with ``invalid_request``.
+
+    Attributes:
+        body: Octets of the body.
+        parameters: Parameters in the body, unknown ones included.
+        header_value: Characters of a header that is read.
+        password: Octets of a password in UTF-8.
+        scope: Tokens of a scope.
+    """
+
+    body: int = 64 * 1024
+    parameters: int = 64
+    header_value: int = 8 * 1024
+    password: int = 1024
+    scope: int = 100
+
+
+@attrs.frozen
+class Form:
+    """
+    The known parameters of a request: decoded, none repeated, none empty.
+
+    What the server does not know has no way in.
+    """
+
+    _values: Mapping[str, str] = attrs.field(repr=False)
+    _repeatable: Mapping[str, tuple[str, ...]] = attrs.field(
+        factory=dict[str, tuple[str, ...]], repr=False
+    )
+
+    def get(self, name: str) -> str | None:
+        """Return the value of *name*, None if it is absent or empty."""
+        return self._values.get(name)
+
+    def require(self, name: str) -> str:
+        """
+        Return the value of *name*.
+
+        Raises:
+            InvalidRequest: It is absent or empty.
+        """
+        value = self._values.get(name)
+        if value is None:
+            raise InvalidRequest(f"the parameter {name} is missing")
+        return value
+
+    def get_all(self, name: str) -> tuple[str, ...]:
+        """Return each value of *name*, a parameter declared as repeatable."""
+        return self._repeatable.get(name, ())
+
+
+@attrs.frozen
+class FormParser:
+    """
+    Reads bodies of one endpoint.
+
+    Attributes:
+        known: Names of the parameters that the endpoint reads.
+        repeatable: Those that may come more than once (RFC 8707 has one).
+    """
+
+    known: frozenset[str]
+    repeatable: frozenset[str] = frozenset()
+    limits: Limits = Limits()
+
+    def parse(self, body: bytes) -> Form:
+        """
+        Return the form in *body*.
+
+        Unknown parameters are ignored, repeated or not; an empty value counts
+        as absent, though not when repeats are counted (RFC 6749, 3.2).
+
+        Raises:
+            InvalidRequest: *body* is too large or malformed, or repeats a parameter.
+        """
+        if len(body) > self.limits.body:
+            raise InvalidRequest("the body is too large")
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            raise InvalidRequest("the body is not UTF-8") from None
+        pairs = text.split("&") if text else []
+        if len(pairs) > self.limits.parameters:
+            raise InvalidRequest("the body has too many parameters")
+        return self._collect(pairs)
+
+    def _collect(self, pairs: Iterable[str]) -> Form:
+        values: dict[str, str] = {}
+        repeatable: dict[str, tuple[str, ...]] = {}
+        for pair in pairs:
+            name, _, value = pair.partition("=")
+            # Unknown parameters are decoded too: a malformed body is malformed anywhere.
+            name, value = decode_form_text(name), decode_form_text(value)
+            if name in self.repeatable:
+                repeatable[name] = (*repeatable.get(name, ()), value)
+            elif name in self.known:
+                if name in values:
+                    raise InvalidRequest(f"the parameter {name} is repeated")
+                values[name] = value
+        return Form(
+            {name: value for name, value in values.items() if value},
+            {name: tuple(filter(None, each)) for name, each in repeatable.items()},
+        )

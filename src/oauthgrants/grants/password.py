@@ -1,0 +1,181 @@
+"""The resource owner password credentials grant, a legacy (RFC 6749, 4.3)."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import timedelta
+from functools import partial
+from typing import assert_never
+
+import attrs
+
+from oauthgrants.clients import Client
+from oauthgrants.errors import (
+    InvalidGrant,
+    InvalidRequest,
+    MfaRequired,
+    UnauthorizedClient,
+)
+from oauthgrants.forms import Form, Limits, is_unicodecharnocrlf
+from oauthgrants.grants import GrantHandler, Services, TokenRequest
+from oauthgrants.ports import Hasher, PasswordVerifier, UserStore, resolve
+from oauthgrants.secret import Secret
+from oauthgrants.tokens import TokenResponse, require_lifetime
+from oauthgrants.users import (
+    Accepted,
+    Disabled,
+    Locked,
+    PasswordOutcome,
+    Rejected,
+    User,
+)
+from oauthgrants.users import MfaRequired as SecondFactorWanted
+
+WARNING = (
+    "the password grant shows a user's password to the client; RFC 9700, Section 2.4 says that "
+    "it must not be used, and OAuth 2.1 drops it. Keep it to first-party clients, and move them "
+    "to the authorization code grant"
+)
+
+
+class PasswordGrantWarning(UserWarning):
+    """The password grant was enabled (RFC 9700, 2.4)."""
+
+
+@attrs.frozen
+class PasswordRequest:
+    """The parameters of RFC 6749, 4.3.2."""
+
+    username: str
+    password: Secret
+    scope: str | None
+
+    @classmethod
+    def from_form(cls, form: Form, limits: Limits) -> PasswordRequest:
+        """
+        Return the request in *form*; nothing is trimmed, folded or normalised.
+
+        Raises:
+            InvalidRequest: A parameter is missing, malformed (A.15, A.16) or too long.
+        """
+        username, password = form.require("username"), form.require("password")
+        if not (is_unicodecharnocrlf(username) and is_unicodecharnocrlf(password)):
+            raise InvalidRequest("username or password has a character that is not allowed")
+        if len(password.encode()) > limits.password:
+            raise InvalidRequest("the password is too long")
+        return cls(username, Secret(password), form.get("scope"))
+
+
+@attrs.frozen(kw_only=True)
+class PasswordGrant:
+    """
+    The resource owner's password for a token: legacy, first-party clients only.
+
+    .. warning::
+       RFC 9700, Section 2.4 forbids this grant and OAuth 2.1 drops it: the client sees the
+       password, users learn to type it anywhere, and second factors have no place. It is here
+       for those who still run it. Making one warns with `PasswordGrantWarning`.
+
+    Attributes:
+        verifier: Who checks passwords; None for the server's own users and hasher.
+        first_party_only: Whether clients have to be marked ``first_party``.
+        refresh_tokens: Whether clients registered for ``refresh_token`` get one.
+        access_token_lifetime: Whole seconds, None for the server's.
+        refresh_token_lifetime: Whole seconds, None for the server's.
+    """
+
+    verifier: PasswordVerifier | None = None
+    first_party_only: bool = True
+    refresh_tokens: bool = True
+    access_token_lifetime: timedelta | None = attrs.field(default=None, validator=require_lifetime)
+    refresh_token_lifetime: timedelta | None = attrs.field(default=None, validator=require_lifetime)
+
+    grant_type = "password"
+    parameters = frozenset({"username", "password", "scope"})
+
+    def __attrs_post_init__(self) -> None:
+        warnings.warn(WARNING, PasswordGrantWarning, stacklevel=3)
+
+    def bind(self, services: Services) -> GrantHandler:
+        """
+        Return what answers requests.
+
+        Raises:
+            ValueError: There is neither a verifier nor a store of users.
+        """
+        if self.verifier is not None:
+            return partial(self._answer, services, services.adapt(self.verifier))
+        if services.users is None:
+            raise ValueError(
+                "PasswordGrant has nobody to ask: give it a verifier, or the server users="
+            )
+        return partial(self._answer, services, StoredPasswords(services.users, services.hasher))
+
+    async def _answer(
+        self, services: Services, verifier: PasswordVerifier, request: TokenRequest
+    ) -> TokenResponse:
+        client = request.client
+        if self.first_party_only and not client.client.first_party:
+            raise UnauthorizedClient("the client may not use this grant type", reason="third party")
+        asked = PasswordRequest.from_form(request.form, services.limits)  # 4.3.2
+        scope_request = services.scopes.read(client, asked.scope)  # 3.3
+        outcome: PasswordOutcome = await resolve(
+            verifier.verify_password(asked.username, asked.password, client.client)
+        )
+        user = self._require_accepted(outcome)
+        scope = await services.scopes.grant(scope_request, client, user)
+        return await services.issuer.issue(  # 4.3.3
+            client,
+            grant_type=self.grant_type,
+            scope=scope,
+            user=user,
+            with_refresh_token=self._may_refresh(services, client.client),
+            access_token_lifetime=self.access_token_lifetime,
+            refresh_token_lifetime=self.refresh_token_lifetime,
+            source=request.source,
+        )
+
+    def _may_refresh(self, services: Services, client: Client) -> bool:
+        return self.refresh_tokens and services.refreshes and "refresh_token" in client.grant_types
+
+    def _require_accepted(self, outcome: PasswordOutcome) -> User:
+        match outcome:
+            case Accepted(user) if user.active:
+                return user
+            case SecondFactorWanted():
+                raise MfaRequired("a second factor is required")
+            case Accepted():
+                reason = Disabled().reason
+            case Rejected(reason) | Disabled(reason) | Locked(reason):
+                pass
+            case _:
+                assert_never(outcome)
+        # One answer for all of them: the client does not learn who exists.
+        raise InvalidGrant("the username or password is not valid", reason=reason)
+
+
+@attrs.frozen
+class StoredPasswords:
+    """The verifier of a server that keeps its users' password hashes itself."""
+
+    users: UserStore
+    hasher: Hasher
+
+    async def verify_password(
+        self,
+        username: str,
+        password: Secret,
+        client: Client,  # noqa: ARG002  # the port's, for verifiers that care who asks
+    ) -> PasswordOutcome:
+        """Return whose password it is; an unknown user costs what a wrong password does."""
+        user = await resolve(self.users.find_user(username))
+        encoded = None if user is None else user.password_hash
+        matches = await resolve(self.hasher.verify(encoded, password))
+        if user is None or encoded is None or not matches:
+            return Rejected()
+        if not user.active:
+            return Disabled()
+        if await resolve(self.hasher.needs_rehash(encoded)):
+            stronger = await resolve(self.hasher.hash(password))
+            await resolve(self.users.replace_password_hash(user.sub, encoded, stronger))
+        return Accepted(user)

@@ -1,0 +1,1 @@
+"""Stores: every port on one engine each."""

@@ -1,0 +1,139 @@
+"""What a token stands for. The value in the clear goes to the client and is kept nowhere."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from oauthgrants.scopes import Scope
+from oauthgrants.secret import Secret
+
+
+def is_lifetime(lifetime: timedelta | None) -> bool:
+    """Return whether *lifetime* is one or more whole seconds, as ``expires_in`` is; or None."""
+    return lifetime is None or (lifetime >= timedelta(seconds=1) and not lifetime.microseconds)
+
+
+def require_lifetime(
+    _: object, attribute: attrs.Attribute[Any], lifetime: timedelta | None
+) -> None:
+    """
+    Check *lifetime*, which goes out as ``expires_in`` (RFC 6749, 5.1).
+
+    Raises:
+        ValueError: It is not one or more whole seconds.
+    """
+    if not is_lifetime(lifetime):
+        raise ValueError(f"{attribute.name} has to be one or more whole seconds, not {lifetime}")
+
+
+@attrs.frozen(kw_only=True)
+class AccessToken:
+    """
+    What an access token stands for (RFC 6749, 1.4).
+
+    Attributes:
+        digest: SHA-256 of the value, 32 octets.
+        client_id: The client that it was issued to.
+        sub: The resource owner's, or the ``client_id`` if the client acts for itself.
+        username: The resource owner, None if the client acts for itself.
+        scope: What was granted.
+        audience: The resources that it is for (RFC 8707), in the order of the request.
+        issued_at: Aware, in UTC.
+        lifetime: One or more whole seconds.
+        family: Shared by all that came from one sign-in, None outside a family.
+    """
+
+    digest: bytes = attrs.field(repr=False)
+    client_id: str
+    sub: str
+    username: str | None = None
+    scope: Scope
+    audience: tuple[str, ...] = ()
+    issued_at: datetime
+    lifetime: timedelta
+    family: str | None = None
+
+    @property
+    def expires_at(self) -> datetime:
+        """The first moment at which the token is no longer valid."""
+        return self.issued_at + self.lifetime
+
+
+@attrs.frozen(kw_only=True)
+class RefreshToken:
+    """
+    What a refresh token stands for (RFC 6749, 1.5): one member of a token family.
+
+    Attributes:
+        digest: SHA-256 of the value, 32 octets.
+        client_id: The only client that may use it.
+        sub: The resource owner's.
+        username: The resource owner.
+        scope: The whole grant, also after an access token with less.
+        audience: The resources of the whole grant.
+        grant_type: The grant that began the family.
+        issued_at: Aware, in UTC.
+        lifetime: How long it may lie unused; one or more whole seconds.
+        family: Names the family, the same through all rotations.
+        family_ends_at: When the family ends, used or not; None for never.
+        parent: Digest of the refresh token that was spent for this one, None for the first.
+        spent_at: When it was first used, None while it has not been.
+    """
+
+    digest: bytes = attrs.field(repr=False)
+    client_id: str
+    sub: str
+    username: str
+    scope: Scope
+    audience: tuple[str, ...] = ()
+    grant_type: str
+    issued_at: datetime
+    lifetime: timedelta
+    family: str
+    family_ends_at: datetime | None = None
+    parent: bytes | None = attrs.field(default=None, repr=False)
+    spent_at: datetime | None = None
+
+    @property
+    def expires_at(self) -> datetime:
+        """The first moment at which the token is no longer valid."""
+        idle = self.issued_at + self.lifetime
+        return idle if self.family_ends_at is None else min(idle, self.family_ends_at)
+
+
+@attrs.frozen(kw_only=True)
+class TokenResponse:
+    """
+    A successful answer of the token endpoint (RFC 6749, 5.1).
+
+    Attributes:
+        access_token: The value in the clear, shown this once.
+        token_type: ``Bearer``.
+        expires_in: Whole seconds.
+        scope: What was granted; an empty one is left out of the body.
+        refresh_token: None when none is issued, and then left out.
+        extra: Further members; they cannot replace the ones above.
+    """
+
+    access_token: Secret
+    token_type: str = "Bearer"
+    expires_in: int
+    scope: Scope = Scope()
+    refresh_token: Secret | None = None
+    extra: dict[str, Any] = attrs.field(factory=dict[str, Any])
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the members of the JSON body."""
+        body: dict[str, Any] = {
+            "access_token": self.access_token.reveal(),
+            "token_type": self.token_type,
+            "expires_in": self.expires_in,
+        }
+        if self.scope:
+            body["scope"] = str(self.scope)
+        if self.refresh_token is not None:
+            body["refresh_token"] = self.refresh_token.reveal()
+        return {**self.extra, **body} if self.extra else body

@@ -1,0 +1,70 @@
+"""The resource owner, and what came of checking a password (RFC 6749, 4.3)."""
+
+from __future__ import annotations
+
+import attrs
+
+from oauthgrants.scopes import Scope
+
+
+def _to_scope(scope: Scope | str | None) -> Scope | None:
+    return None if scope is None else Scope.of(scope)
+
+
+@attrs.frozen(kw_only=True)
+class User:
+    """
+    A resource owner.
+
+    Attributes:
+        sub: The stable identifier that tokens carry; never a ``client_id``.
+        username: What the resource owner types.
+        password_hash: A PHC string, None if the password is checked elsewhere.
+        scope: All that may be granted, None for whatever the client may have.
+        active: A user who is not gets no token, and no refresh.
+    """
+
+    sub: str = attrs.field(validator=attrs.validators.min_len(1))
+    username: str = attrs.field(validator=attrs.validators.min_len(1))
+    password_hash: str | None = attrs.field(default=None, repr=False)
+    scope: Scope | None = attrs.field(default=None, converter=_to_scope)
+    active: bool = True
+
+
+@attrs.frozen
+class Accepted:
+    """The password is this user's."""
+
+    user: User
+
+
+@attrs.frozen
+class Rejected:
+    """No such user, or not the password."""
+
+    reason: str = "unknown user or wrong password"
+
+
+@attrs.frozen
+class Disabled:
+    """The password may be right, the account is switched off."""
+
+    reason: str = "the user is disabled"
+
+
+@attrs.frozen
+class Locked:
+    """The account takes no sign-ins for now."""
+
+    reason: str = "the user is locked"
+
+
+@attrs.frozen
+class MfaRequired:
+    """The password is this user's, and alone it does not suffice."""
+
+    user: User
+
+
+PasswordOutcome = Accepted | Rejected | Disabled | Locked | MfaRequired
+"""What a `PasswordVerifier` answers; on the wire every refusal is one ``invalid_grant``."""

@@ -1,0 +1,117 @@
+"""Requests and responses of HTTP, as every adapter hands them over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+
+from oauthgrants.errors import InvalidRequest, OAuthError
+from oauthgrants.forms import Limits
+
+_JSON = ("Content-Type", "application/json")
+# Section 5.1 asks for both wherever a token may be; errors carry them too.
+_NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+
+_encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def _to_pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in headers)
+
+
+@attrs.frozen(kw_only=True)
+class HttpRequest:
+    """
+    A request, whole and untouched.
+
+    Attributes:
+        method: As sent, ``POST``; methods know case.
+        url: Absolute, with scheme, host, path and query, as the client sees it.
+        headers: Name and value of each field in the order of the wire, repeats included.
+        body: The octets as they came, not chunked, not decoded.
+        source: The address that the client connects from, None if unknown. From a
+            proxy's header only if the proxy is trusted.
+        client_certificate: What the client showed on the TLS layer, DER, None without.
+        client_certificate_verified: Whether the host has validated its chain.
+    """
+
+    method: str
+    url: str = attrs.field(repr=False)
+    headers: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_to_pairs, repr=False)
+    body: bytes = attrs.field(default=b"", repr=False)
+    source: str | None = None
+    client_certificate: bytes | None = attrs.field(default=None, repr=False)
+    client_certificate_verified: bool = False
+
+    def get_headers(self, name: str) -> list[str]:
+        """
+        Return the value of each field called *name*, which is in lower case.
+
+        Empty ones count as absent.
+        """
+        return [value for field, value in self.headers if value and field.lower() == name]
+
+    def find_header(self, name: str, limits: Limits) -> str | None:
+        """
+        Return the value of the only field called *name*, None without.
+
+        Args:
+            name: In lower case.
+            limits: How long the value may be.
+
+        Raises:
+            InvalidRequest: There are several, or it is too long.
+        """
+        values = self.get_headers(name)
+        if not values:
+            return None
+        if len(values) > 1:
+            raise InvalidRequest(f"the header {name} is repeated")
+        if len(values[0]) > limits.header_value:
+            raise InvalidRequest(f"the header {name} is too long")
+        return values[0]
+
+
+@attrs.frozen(kw_only=True)
+class HttpResponse:
+    """
+    A response, ready to be sent.
+
+    Attributes:
+        status: The status code.
+        headers: Name and value of each field; ``Content-Length`` is the adapter's to add.
+        body: The octets to send; not sent with the answer to HEAD.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = attrs.field(default=b"", repr=False)
+
+    @property
+    def reason(self) -> str:
+        """The phrase that goes with the status code."""
+        return HTTPStatus(self.status).phrase
+
+    def json(self) -> Any:
+        """Return the body, decoded."""
+        return json.loads(self.body)
+
+
+def render(
+    parameters: Mapping[str, Any], *, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
+) -> HttpResponse:
+    """Return *parameters* as a JSON object that nobody may store (RFC 6749, 5.1)."""
+    return HttpResponse(
+        status=status,
+        headers=(_JSON, *_NO_STORE, *headers),
+        body=_encode_json(parameters).encode(),
+    )
+
+
+def render_error(error: OAuthError) -> HttpResponse:
+    """Return *error* in its wire form (RFC 6749, 5.2)."""
+    return render(error.parameters(), status=error.status, headers=error.headers)
