@@ -141,6 +141,8 @@ class _Server:
 
         self.issuer = issuer
         """The issuer identifier."""
+        self.limits = limits
+        """How much a request may bring; adapters need not read further."""
         services = Services(
             issuer=TokenIssuer(
                 tokens=token_store,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binascii import Error as NotBase64
+import re
 from binascii import a2b_base64
 
 from oauthgrants.client_auth.credentials import Credentials
@@ -10,6 +10,8 @@ from oauthgrants.errors import InvalidClient, InvalidRequest
 from oauthgrants.forms import decode_form_text
 from oauthgrants.secret import Secret
 
+# The decoder of the standard library is lenient, even in its strict mode.
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _MALFORMED = "the Basic credentials are malformed"
 
 
@@ -31,11 +33,13 @@ def read_basic(authorization: str, client_id: str | None) -> Credentials:
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         raise InvalidClient("the authentication scheme is not supported")
+    encoded = encoded.strip(" ")
+    if not _BASE64.fullmatch(encoded):
+        raise InvalidRequest(_MALFORMED)
     try:
-        user_pass = a2b_base64(encoded.strip(" "), strict_mode=True).decode()
-    except (NotBase64, ValueError):
+        name, colon, secret = a2b_base64(encoded).decode().partition(":")
+    except UnicodeDecodeError:
         raise InvalidRequest(_MALFORMED) from None
-    name, colon, secret = user_pass.partition(":")
     if not colon:
         raise InvalidRequest(_MALFORMED)
     name, secret = decode_form_text(name), decode_form_text(secret)

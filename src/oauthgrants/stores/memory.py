@@ -106,9 +106,13 @@ class MemoryStore:
 
         Raises:
             KeyError: There is none.
+            ValueError: The ``username`` is another user's.
         """
         with self._lock:
-            del self._users[self._users_by_sub[user.sub].username]
+            replaced = self._users_by_sub[user.sub]
+            if self._users.get(user.username, replaced) is not replaced:
+                raise ValueError(f"username {user.username!r} exists already")
+            del self._users[replaced.username]
             self._put_user(user)
 
     def find_client(self, client_id: str) -> Client | None:
