@@ -400,7 +400,7 @@ def test_what_nobody_was_given_is_not_looked_up(world: World, token: str) -> Non
 
 def test_imported_refresh_tokens_of_any_legal_shape_work(world: World) -> None:
     world.store.save_tokens(
-        attrs.evolve(world.store.tokens[0]) if world.store.tokens else _access_token_of(world),
+        _access_token_of(world),
         RefreshToken(
             digest=token_digest(Secret("an old ~ token")),
             client_id="app",
@@ -569,7 +569,7 @@ class VoucherGrant:
     """An extension grant as a host would write it (RFC 6749, 4.5)."""
 
     grant_type = "urn:example:grant-type:voucher"
-    parameters = ("voucher", "scope")
+    parameters: tuple[str, ...] = ("voucher", "scope")
 
     def bind(self, services: Services) -> Callable[[TokenRequest], Awaitable[TokenResponse]]:
         async def answer(request: TokenRequest) -> TokenResponse:
@@ -649,16 +649,17 @@ def test_grant_types_keep_to_their_grammar(name: str) -> None:
 
 def test_a_server_says_what_it_lacks() -> None:
     store = MemoryStore()
-    for settings, message in [
+    mistakes: list[tuple[dict[str, Any], str]] = [
         ({"grants": [ClientCredentialsGrant()]}, "clients="),
         ({"grants": [ClientCredentialsGrant()], "clients": store}, "tokens="),
         ({"grants": [], "store": store}, "grants="),
         ({"grants": [ClientCredentialsGrant()] * 2, "store": store}, "twice"),
         ({"grants": [password_grant()], "clients": store, "tokens": store}, "users="),
         ({"grants": [RefreshTokenGrant()], "clients": store, "tokens": store}, "users="),
-    ]:
+    ]
+    for settings, message in mistakes:
         with pytest.raises(ValueError, match=message):
-            AuthorizationServer(issuer=ISSUER, **settings)  # type: ignore[arg-type]
+            AuthorizationServer(issuer=ISSUER, **settings)
 
 
 def test_each_port_may_be_given_by_itself(world: World) -> None:

@@ -271,7 +271,7 @@ def test_the_order_of_checks_is_fixed(world: World) -> None:
     app = basic("app", world.secrets["app"])
     wrong = basic("app", "wrong")
     bad_scope = "scope=admin&username=alice&password=wrong"
-    steps = [
+    steps: list[tuple[int, str, list[tuple[str, str]], str, str]] = [
         (405, "GET", [], "scope=%ff&scope=x", "invalid_request"),
         (400, "POST", [("Content-Type", "text/plain"), wrong], "", "invalid_request"),
         (400, "POST", [FORM, wrong], "grant_type=a&grant_type=b", "invalid_request"),

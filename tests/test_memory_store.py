@@ -1,0 +1,179 @@
+"""The memory store: atomic, bounded, and without anything usable in it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import attrs
+import pytest
+
+from oauthgrants import AccessToken, Client, MemoryStore, RefreshToken, Scope, User
+from oauthgrants.ports import Rotation
+from support import World
+
+req = pytest.mark.req
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def access(digest: str, at: datetime = NOW, family: str | None = None) -> AccessToken:
+    return AccessToken(
+        digest=digest.encode(), client_id="c", sub="s", scope=Scope(), issued_at=at,
+        lifetime=HOUR, family=family,
+    )  # fmt: skip
+
+
+def refresh(digest: str, at: datetime = NOW, family: str = "f") -> RefreshToken:
+    return RefreshToken(
+        digest=digest.encode(), client_id="c", sub="s", username="u", scope=Scope(),
+        grant_type="password", issued_at=at, lifetime=2 * HOUR, family=family,
+    )  # fmt: skip
+
+
+def rotate(store: MemoryStore, spent: str, new: str, at: datetime = NOW) -> Rotation:
+    return store.rotate_refresh_token(
+        spent.encode(), access(f"a{new}", at, "f"), refresh(new, at), grace=timedelta()
+    )
+
+
+@req("R6749-2.2-a", "R9700-4.15.1-a")
+def test_identifiers_are_one_owners() -> None:
+    store = MemoryStore()
+    store.add_client(Client.public("c"))
+    store.add_user(User(sub="s", username="u"))
+
+    mistakes: list[tuple[Callable[[], None], str]] = [
+        (lambda: store.add_client(Client.public("c")), "client_id 'c' is registered"),
+        (lambda: store.add_client(Client.public("s")), "client_id 's' is a user's sub"),
+        (lambda: store.add_user(User(sub="t", username="u")), "username 'u' exists"),
+        (lambda: store.add_user(User(sub="s", username="v")), "sub 's' exists"),
+        (lambda: store.add_user(User(sub="c", username="v")), "sub 'c' is a client_id"),
+    ]
+    for mistake, message in mistakes:
+        with pytest.raises(ValueError, match=message):
+            mistake()
+
+
+def test_clients_and_users_are_replaced() -> None:
+    store = MemoryStore()
+    store.add_client(Client.public("c"))
+    store.add_user(User(sub="s", username="u"))
+    store.add_user(User(sub="t", username="v"))
+
+    store.replace_client(Client.public("c", scope="a"))
+    store.replace_user(User(sub="s", username="w"))
+
+    client = store.find_client("c")
+    assert client is not None
+    assert client.scope == Scope.of("a")
+    assert (store.find_user("u"), store.find_user_by_sub("s")) == (None, store.find_user("w"))
+    with pytest.raises(KeyError):
+        store.replace_client(Client.public("d"))
+    with pytest.raises(KeyError):
+        store.replace_user(User(sub="x", username="x"))
+    with pytest.raises(ValueError, match="exists already"):
+        store.replace_user(User(sub="s", username="v"))
+
+
+def test_hashes_are_replaced_only_if_they_are_still_there() -> None:
+    store = MemoryStore()
+    store.add_user(User(sub="s", username="u", password_hash="old"))
+
+    store.replace_password_hash("s", "other", "new")
+    store.replace_password_hash("nobody", "old", "new")
+    unchanged = store.find_user("u")
+    store.replace_password_hash("s", "old", "new")
+    changed = store.find_user("u")
+
+    assert unchanged is not None
+    assert changed is not None
+    assert (unchanged.password_hash, changed.password_hash) == ("old", "new")
+
+
+def test_rotation_has_three_answers() -> None:
+    store = MemoryStore()
+    store.save_tokens(access("a1", family="f"), refresh("r1"))
+
+    answers = [rotate(store, "r1", "r2"), rotate(store, "r1", "r3"), rotate(store, "r9", "r4")]
+
+    assert answers == [Rotation.ROTATED, Rotation.REPLAYED, Rotation.MISSING]
+    assert {token.digest for token in store.tokens} == {b"a1", b"r1", b"ar2", b"r2"}
+    spent = store.find_refresh_token(b"r1")
+    assert spent is not None
+    assert spent.spent_at == NOW
+
+
+def test_a_family_ends_whole() -> None:
+    store = MemoryStore()
+    store.save_tokens(access("a1", family="f"), refresh("r1"))
+    rotate(store, "r1", "r2")
+    store.save_tokens(access("other"), None)
+
+    store.revoke_family("f")
+    store.revoke_family("f")
+
+    assert [token.digest for token in store.tokens] == [b"other"]
+    assert rotate(store, "r2", "r3") is Rotation.MISSING
+
+
+def test_what_has_expired_is_dropped_as_new_tokens_come() -> None:
+    """A few at a time, so that no call pays for all."""
+    store = MemoryStore()
+    for n in range(100):
+        store.save_tokens(access(f"a{n}"), None)
+    later = NOW + 2 * HOUR
+
+    store.save_tokens(access("b0", later), None)
+    after_one = len(store.tokens)
+    for n in range(1, 30):
+        store.save_tokens(access(f"b{n}", later), None)
+
+    assert after_one == 97
+    assert {token.digest[:1] for token in store.tokens} == {b"b"}
+
+
+def test_families_leave_nothing_behind() -> None:
+    store = MemoryStore()
+    for n in range(10):
+        family = f"f{n}"
+        store.save_tokens(access(f"a{n}", family=family), refresh(f"r{n}", family=family))
+    store.save_tokens(access("gone", family="g"), refresh("gone-too", family="g"))
+    store.revoke_family("g")
+    later = NOW + 3 * HOUR
+
+    for n in range(10):
+        store.save_tokens(access(f"b{n}", later), None)
+
+    assert len(store.tokens) == 10
+    state = {name: len(vars(store)[name]) for name in ("_access", "_refresh", "_families")}
+    assert state == {"_access": 10, "_refresh": 0, "_families": 0}
+
+
+@req("R6749-10.3-a", "R6819-4.4.3.1-a")
+def test_a_copy_of_the_store_yields_nothing_usable(world: World) -> None:
+    tokens = world.sign_in()
+    tokens = world.refresh(tokens["refresh_token"]).json()
+    hidden = [
+        tokens["access_token"],
+        tokens["refresh_token"],
+        world.secrets["app"].reveal(),
+        "wonderland",
+    ]
+
+    seen: set[int] = set()
+    pending: list[object] = [vars(world.store)]
+    texts: list[str] = []
+    while pending:
+        thing = pending.pop()
+        if id(thing) in seen or isinstance(thing, type):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, str | bytes):
+            texts.append(str(thing))
+        elif isinstance(thing, dict | list | tuple | set | frozenset) or attrs.has(type(thing)):
+            pending.extend(gc.get_referents(thing))
+
+    assert len(texts) > 20
+    assert not [text for text in texts if any(secret in text for secret in hidden)]
