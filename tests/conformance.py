@@ -22,7 +22,7 @@ Proofs = Mapping[str, Sequence[str]]
 """The tests that prove each row, as ``path::name``."""
 
 _INTRODUCTION = """\
-% Written by pytest --write-conformance, from tests/requirements.toml and the tests. Edit those.
+<!-- Written by pytest --write-conformance from tests/requirements.toml and the tests. -->
 
 # Conformance
 

@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from support import Colour, World
 
+pytest_plugins = ["conformance"]
+
 settings.register_profile("ci", max_examples=200, deadline=None)
 settings.register_profile("dev", max_examples=50, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")

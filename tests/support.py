@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import warnings
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
@@ -134,7 +135,11 @@ class World:
     def send(self, request: HttpRequest) -> HttpResponse:
         """Send *request*, whatever it is."""
         answer = self.server.handle(request)
-        return answer if isinstance(answer, HttpResponse) else self.runner.run(answer)
+        return (
+            answer
+            if isinstance(answer, HttpResponse)
+            else self.runner.run(answer, context=copy_context())
+        )
 
     def post(
         self,

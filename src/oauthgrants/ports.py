@@ -240,7 +240,7 @@ def off_loop(port: P, in_thread: Callable[..., Awaitable[Any]]) -> P:
         port: One that is marked with `never_blocks`, or written ``async def``, stays as it is.
         in_thread: Calls a function in a worker thread, such as ``asyncio.to_thread``.
     """
-    if port is None or getattr(port, "never_blocks", False):
+    if port is None or getattr(type(port), "never_blocks", False):
         return port
     return cast("P", _OffLoop(port, in_thread))
 
