@@ -22,7 +22,7 @@ LAYERS = [
     ["endpoints"],
     ["grants"],
     ["client_auth"],
-    ["issuing"],
+    ["granting", "issuing"],
     ["ports"],
     ["events"],
     ["wire"],

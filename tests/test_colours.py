@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -81,7 +81,7 @@ def test_a_port_may_be_written_async(world: World) -> None:
 def test_a_port_that_suspends_under_the_sync_server_says_what_to_do() -> None:
     server = AuthorizationServer(
         issuer=ISSUER,
-        store=Remote(MemoryStore(), suspends=True),
+        store=cast("MemoryStore", Remote(MemoryStore(), suspends=True)),
         grants=[ClientCredentialsGrant()],
     )
     request = HttpRequest(

@@ -20,9 +20,10 @@ from oauthgrants.endpoints.form_post import FormEndpoint
 from oauthgrants.endpoints.token import TokenHandler
 from oauthgrants.events import EventSink, LoggingSink, recorder
 from oauthgrants.forms import FormParser, Limits
+from oauthgrants.granting import ScopeRules
 from oauthgrants.grants import Grant, Services
 from oauthgrants.hashing import Argon2idHasher
-from oauthgrants.issuing import Lifetimes, ScopeRules, TokenIssuer
+from oauthgrants.issuing import Lifetimes, TokenIssuer
 from oauthgrants.ports import (
     ClientStore,
     Clock,

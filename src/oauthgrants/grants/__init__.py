@@ -10,7 +10,8 @@ import attrs
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.events import Event
 from oauthgrants.forms import Form, Limits
-from oauthgrants.issuing import ScopeRules, TokenIssuer
+from oauthgrants.granting import ScopeRules
+from oauthgrants.issuing import TokenIssuer
 from oauthgrants.ports import Clock, Hasher, TokenStore, UserStore
 from oauthgrants.tokens import TokenResponse
 

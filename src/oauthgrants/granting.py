@@ -1,0 +1,104 @@
+"""What is granted of what was asked for (RFC 6749, 3.3)."""
+
+from __future__ import annotations
+
+import attrs
+
+from oauthgrants.clients import VerifiedClient
+from oauthgrants.errors import InvalidScope
+from oauthgrants.ports import ScopePolicy, resolve
+from oauthgrants.scopes import Scope
+from oauthgrants.users import User
+
+_BEYOND = "the scope is more than may be granted"
+
+
+@attrs.frozen
+class ScopeRequest:
+    """
+    What a client asks for.
+
+    Attributes:
+        scope: What it named, or its default.
+        explicit: Whether it named one; then all of it is granted or nothing.
+    """
+
+    scope: Scope
+    explicit: bool
+
+
+@attrs.frozen(kw_only=True)
+class ScopeRules:
+    """
+    What scope is granted (RFC 6749, 3.3).
+
+    Attributes:
+        policy: May grant less than was asked for; None refuses what is too much (C-09).
+        most: How many tokens a scope may have.
+    """
+
+    policy: ScopePolicy | None = None
+    most: int = 100
+
+    def read(self, client: VerifiedClient, text: str | None) -> ScopeRequest:
+        """
+        Return what *client* asks for.
+
+        Raises:
+            InvalidScope: *text* is malformed, or is missing and the client has no default, or,
+                with no policy to narrow it, is more than the client may have.
+        """
+        registered, default = client.client.scope, client.client.default_scope
+        if text is None:
+            if default is not None:
+                return ScopeRequest(default, explicit=False)
+            if not registered:
+                return ScopeRequest(Scope(), explicit=False)
+            raise InvalidScope("the scope is missing, and the client has no default")
+        requested = Scope.parse(text, most=self.most)
+        if self.policy is None and not requested <= (registered or Scope()):
+            raise InvalidScope(_BEYOND)
+        return ScopeRequest(requested, explicit=True)
+
+    def narrow(self, original: Scope, text: str | None) -> ScopeRequest:
+        """
+        Return what a client asks for on refresh (RFC 6749, 6).
+
+        Args:
+            original: The whole grant; asked for by default.
+            text: A part of it.
+
+        Raises:
+            InvalidScope: *text* is malformed or more than *original*.
+        """
+        if text is None:
+            return ScopeRequest(original, explicit=False)
+        requested = Scope.parse(text, most=self.most)
+        if not requested <= original:
+            raise InvalidScope(_BEYOND)
+        return ScopeRequest(requested, explicit=True)
+
+    async def grant(
+        self, request: ScopeRequest, client: VerifiedClient, user: User | None = None
+    ) -> Scope:
+        """
+        Return what is granted of *request*.
+
+        Raises:
+            InvalidScope: Client or user may not have it.
+            ValueError: The policy grants more than they may have.
+        """
+        allowed = client.client.scope or Scope()
+        if user is not None and user.scope is not None:
+            allowed &= user.scope
+        if self.policy is not None:
+            granted = await resolve(
+                self.policy.grant_scope(request.scope, allowed, client.client, user)
+            )
+            if not granted <= allowed:
+                raise ValueError("the scope policy grants more than client and user may have")
+            return granted
+        granted = request.scope & allowed
+        if request.scope and (not granted or (request.explicit and granted != request.scope)):
+            raise InvalidScope(_BEYOND)
+        return granted
