@@ -12,6 +12,7 @@ import pytest
 from oauthgrants import Argon2idHasher, Client, HttpResponse, Scope, Secret
 from oauthgrants.clients import ClientSecret, VerifiedClient, hash_client_secret
 from oauthgrants.events import RequestRefused, TokenIssued
+from oauthgrants.issuing import Issue
 from oauthgrants.server import AuthorizationServer
 from support import CHEAP, World, basic, error_of
 
@@ -266,7 +267,7 @@ def test_a_public_client_is_identified_and_no_more(
             async def answer(request: Any) -> Any:
                 seen.append(request.client)
                 return await services.issuer.issue(
-                    request.client, grant_type=self.grant_type, scope=Scope()
+                    Issue(client=request.client, grant_type=self.grant_type, scope=Scope())
                 )
 
             return answer

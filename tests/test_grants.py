@@ -29,6 +29,7 @@ from oauthgrants.events import Fault, RefreshTokenReused, RequestRefused
 from oauthgrants.grants import Services, TokenRequest
 from oauthgrants.grants.password import PasswordGrantWarning
 from oauthgrants.hashing import token_digest
+from oauthgrants.issuing import Issue
 from oauthgrants.tokens import RefreshToken, TokenResponse
 from oauthgrants.users import (
     Accepted,
@@ -583,7 +584,7 @@ class VoucherGrant:
             asked = services.scopes.read(request.client, request.form.get("scope"))
             scope = await services.scopes.grant(asked, request.client)
             return await services.issuer.issue(
-                request.client, grant_type=self.grant_type, scope=scope
+                Issue(client=request.client, grant_type=self.grant_type, scope=scope)
             )
 
         return answer
@@ -685,9 +686,8 @@ def test_a_refresh_token_without_a_user_is_the_hosts_mistake(world: World) -> No
     class Wrong(VoucherGrant):
         def bind(self, services: Services) -> Callable[[TokenRequest], Awaitable[TokenResponse]]:
             async def answer(request: TokenRequest) -> TokenResponse:
-                return await services.issuer.issue(
-                    request.client, grant_type="x", scope=Scope(), with_refresh_token=True
-                )
+                issue = Issue(client=request.client, grant_type="x", scope=Scope())
+                return await services.issuer.issue(issue, with_refresh_token=True)
 
             return answer
 

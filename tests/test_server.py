@@ -20,7 +20,8 @@ from oauthgrants.events import (
     TokenIssued,
     recorder,
 )
-from oauthgrants.server import Endpoints, utc_now
+from oauthgrants.ports import utc_now
+from oauthgrants.server import Endpoints
 from support import World, basic, error_of
 
 req = pytest.mark.req

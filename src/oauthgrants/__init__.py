@@ -21,12 +21,11 @@ from oauthgrants.grants.client_credentials import ClientCredentialsGrant
 from oauthgrants.grants.password import PasswordGrant
 from oauthgrants.grants.refresh_token import RefreshTokenGrant
 from oauthgrants.hashing import Argon2idHasher
-from oauthgrants.issuing import Lifetimes
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret
 from oauthgrants.server import AsyncAuthorizationServer, AuthorizationServer
 from oauthgrants.stores.memory import MemoryStore
-from oauthgrants.tokens import AccessToken, RefreshToken
+from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken
 from oauthgrants.users import User
 from oauthgrants.wire import HttpRequest, HttpResponse
 

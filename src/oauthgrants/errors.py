@@ -101,6 +101,12 @@ class InvalidScope(OAuthError):
     code = "invalid_scope"
 
 
+class InvalidTarget(OAuthError):
+    """The resource is malformed, unknown, or not the client's to ask for (RFC 8707, 2)."""
+
+    code = "invalid_target"
+
+
 class MfaRequired(OAuthError):
     """The password is right and a second factor is wanted."""
 

@@ -1,11 +1,13 @@
-"""What is granted of what was asked for (RFC 6749, 3.3)."""
+"""What is granted of what was asked for: scope (RFC 6749, 3.3) and resources (RFC 8707)."""
 
 from __future__ import annotations
+
+from urllib.parse import urlsplit
 
 import attrs
 
 from oauthgrants.clients import VerifiedClient
-from oauthgrants.errors import InvalidScope
+from oauthgrants.errors import InvalidScope, InvalidTarget
 from oauthgrants.ports import ScopePolicy, resolve
 from oauthgrants.scopes import Scope
 from oauthgrants.users import User
@@ -102,3 +104,59 @@ class ScopeRules:
         if request.scope and (not granted or (request.explicit and granted != request.scope)):
             raise InvalidScope(_BEYOND)
         return granted
+
+
+@attrs.frozen
+class ResourceRules:
+    """
+    Which resources a token is for (RFC 8707, 2).
+
+    Attributes:
+        default: Where a request names none (C-26); any client may name these.
+    """
+
+    default: tuple[str, ...] = ()
+
+    def read(self, client: VerifiedClient, resources: tuple[str, ...]) -> tuple[str, ...]:
+        """
+        Return the audience of the tokens that *client* asks for.
+
+        Raises:
+            InvalidTarget: A resource is malformed, unknown, or not the client's to ask for.
+        """
+        if not resources:
+            return self.default
+        return _require_within(resources, {*client.client.resources, *self.default})
+
+    def narrow(self, original: tuple[str, ...], resources: tuple[str, ...]) -> tuple[str, ...]:
+        """
+        Return the audience of a refreshed access token (RFC 8707, 2.2).
+
+        Args:
+            original: The whole grant; the audience where a request names no resource.
+            resources: A part of it.
+
+        Raises:
+            InvalidTarget: A resource is malformed or not of *original*.
+        """
+        return _require_within(resources, set(original)) if resources else original
+
+
+def _require_within(resources: tuple[str, ...], allowed: set[str]) -> tuple[str, ...]:
+    for resource in resources:
+        if not is_absolute_uri(resource):
+            raise InvalidTarget("the resource is not an absolute URI without fragment")
+    if not set(resources) <= allowed:
+        raise InvalidTarget("the resource is not known, or not for this client")
+    return tuple(dict.fromkeys(resources))
+
+
+def is_absolute_uri(text: str) -> bool:
+    """Return whether *text* is an absolute URI, so without fragment (RFC 3986, 4.3)."""
+    if not text.isascii() or not text.isprintable() or " " in text or "#" in text:
+        return False
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(url.scheme and (url.netloc or url.path))

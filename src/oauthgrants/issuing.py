@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 import attrs
@@ -11,31 +12,53 @@ import attrs
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import InvalidGrant
 from oauthgrants.events import Event, RefreshTokenReused, TokenIssued
+from oauthgrants.forms import Form
 from oauthgrants.hashing import token_digest
-from oauthgrants.ports import Clock, Rotation, TokenStore, resolve
+from oauthgrants.ports import (
+    Clock,
+    DenyList,
+    ExtraClaims,
+    LifetimePolicy,
+    Rotation,
+    TokenStore,
+    resolve,
+)
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret, SecretFormat, random_id
-from oauthgrants.tokens import AccessToken, RefreshToken, TokenResponse, require_lifetime
+from oauthgrants.token_formats import AccessTokenFormat
+from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken, TokenResponse
 from oauthgrants.users import User
+
+INVALID_REFRESH_TOKEN = "the refresh token is not valid"
+"""One description whatever the reason, so that none can be told from another."""
 
 
 @attrs.frozen(kw_only=True)
-class Lifetimes:
+class Issue:
     """
-    How long tokens live, where neither their client nor their grant says.
+    What tokens are to be issued for.
 
     Attributes:
-        access_token: Whole seconds; an hour by default (RFC 6750, 5.3).
-        refresh_token: How long one may lie unused, in whole seconds; by default 30 days.
-        family: How long a sign-in lasts, however often it is refreshed; None for ever.
-
-    Raises:
-        ValueError: One is not one or more whole seconds.
+        client: Who gets them.
+        grant_type: How it got them.
+        scope: What was granted.
+        audience: The resources that they are for.
+        user: On whose behalf, None if the client acts for itself.
+        form: The request's parameters, for claims that depend on them.
+        source: Where the request came from, for the event.
+        access_token_lifetime: The grant's, None for the server's.
+        refresh_token_lifetime: The grant's, None for the server's.
     """
 
-    access_token: timedelta = attrs.field(default=timedelta(hours=1), validator=require_lifetime)
-    refresh_token: timedelta = attrs.field(default=timedelta(days=30), validator=require_lifetime)
-    family: timedelta | None = attrs.field(default=None, validator=require_lifetime)
+    client: VerifiedClient
+    grant_type: str
+    scope: Scope
+    audience: tuple[str, ...] = ()
+    user: User | None = None
+    form: Form = Form({})
+    source: str | None = None
+    access_token_lifetime: timedelta | None = None
+    refresh_token_lifetime: timedelta | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -45,138 +68,102 @@ class TokenIssuer:
 
     Attributes:
         tokens: Where they are kept, as digests.
+        access_format: How access tokens look.
+        refresh_format: How refresh tokens look.
+        deny_list: Which JWTs are revoked, None on a server without.
         clock: Tells the time.
         record: Tells of events.
         lifetimes: Where neither client nor grant has its own.
-        audience: Whom tokens are for.
-        access_format: How access tokens look.
-        refresh_format: How refresh tokens look.
+        lifetime_policy: Has the last word on them.
+        extra_claims: Adds claims of the host's own.
         grace: For so long may the refresh token that was spent last come again (C-20).
     """
 
     tokens: TokenStore
+    access_format: AccessTokenFormat
+    refresh_format: SecretFormat = SecretFormat("ogrt_")
+    deny_list: DenyList | None = None
     clock: Clock
     record: Callable[[Event], None]
     lifetimes: Lifetimes = Lifetimes()
-    audience: tuple[str, ...] = ()
-    access_format: SecretFormat = SecretFormat("ogat_")
-    refresh_format: SecretFormat = SecretFormat("ogrt_")
+    lifetime_policy: LifetimePolicy | None = None
+    extra_claims: ExtraClaims | None = None
     grace: timedelta = timedelta()
 
-    async def issue(
-        self,
-        client: VerifiedClient,
-        *,
-        grant_type: str,
-        scope: Scope,
-        user: User | None = None,
-        with_refresh_token: bool = False,
-        access_token_lifetime: timedelta | None = None,
-        refresh_token_lifetime: timedelta | None = None,
-        source: str | None = None,
-    ) -> TokenResponse:
+    async def issue(self, issue: Issue, *, with_refresh_token: bool = False) -> TokenResponse:
         """
         Return new tokens, stored.
 
         Args:
-            client: Who gets them.
-            grant_type: How it got them.
-            scope: What was granted.
-            user: On whose behalf, None if the client acts for itself.
+            issue: What for.
             with_refresh_token: Whether there is one; it takes a user.
-            access_token_lifetime: The grant's, None for the server's.
-            refresh_token_lifetime: The grant's, None for the server's.
-            source: Where the request came from, for the event.
 
         Raises:
             ValueError: A refresh token is wanted without a user.
         """
         family = random_id() if with_refresh_token else None
-        value, access = self._access_token(
-            client,
-            scope=scope,
-            user=user,
-            family=family,
-            lifetime=access_token_lifetime,
-        )
-        now = access.issued_at
+        lifetimes = await self._choose_lifetimes(issue)
+        value, access = await self._make_access_token(issue, family, lifetimes)
         refresh_value: Secret | None = None
         refresh: RefreshToken | None = None
         if family is not None:
-            if user is None:
+            if issue.user is None:
                 raise ValueError("a refresh token belongs to a user; with_refresh_token needs one")
-            lasts = self.lifetimes.family
             refresh_value = self.refresh_format.generate()
             refresh = RefreshToken(
                 digest=token_digest(refresh_value),
-                client_id=client.client_id,
-                sub=user.sub,
-                username=user.username,
-                scope=scope,
-                audience=self.audience,
-                grant_type=grant_type,
-                issued_at=now,
-                lifetime=client.client.refresh_token_lifetime
-                or refresh_token_lifetime
-                or self.lifetimes.refresh_token,
+                client_id=issue.client.client_id,
+                sub=issue.user.sub,
+                username=issue.user.username,
+                scope=issue.scope,
+                audience=issue.audience,
+                grant_type=issue.grant_type,
+                issued_at=access.issued_at,
+                lifetime=lifetimes.refresh_token,
                 family=family,
-                family_ends_at=None if lasts is None else now + lasts,
+                family_ends_at=(
+                    None if lifetimes.family is None else access.issued_at + lifetimes.family
+                ),
             )
-        await resolve(self.tokens.save_tokens(access, refresh))
-        self._record_issue(client, access, grant_type, source)
-        return self._response(access, value, refresh_value)
+        stored = access if self.access_format.is_stored else None
+        if stored is not None or refresh is not None:
+            await resolve(self.tokens.save_tokens(stored, refresh))
+        return self._answer(issue, access, value, refresh_value)
 
-    async def rotate(
-        self,
-        client: VerifiedClient,
-        spent: RefreshToken,
-        *,
-        scope: Scope,
-        user: User,
-        access_token_lifetime: timedelta | None = None,
-        source: str | None = None,
-    ) -> TokenResponse:
+    async def rotate(self, spent: RefreshToken, issue: Issue) -> TokenResponse:
         """
         Return the successors of *spent*, stored, and *spent* with them (RFC 9700, 4.14.2).
 
         Args:
-            client: Who gets them, the owner of *spent*.
-            spent: The refresh token that came.
-            scope: The new access token's; the new refresh token keeps the whole grant.
-            user: On whose behalf.
-            access_token_lifetime: The grant's, None for the server's.
-            source: Where the request came from, for the event.
+            spent: The refresh token that came, the client's own.
+            issue: What for; the new refresh token keeps the whole grant of *spent*.
 
         Raises:
             InvalidGrant: *spent* was used before; then its family is revoked.
         """
-        value, access = self._access_token(
-            client,
-            scope=scope,
-            user=user,
-            family=spent.family,
-            lifetime=access_token_lifetime,
-        )
+        lifetimes = await self._choose_lifetimes(issue)
+        value, access = await self._make_access_token(issue, spent.family, lifetimes)
         refresh_value = self.refresh_format.generate()
         refresh = attrs.evolve(
             spent,
             digest=token_digest(refresh_value),
-            username=user.username,
             issued_at=access.issued_at,
             parent=spent.digest,
             spent_at=None,
         )
         rotation = await resolve(
             self.tokens.rotate_refresh_token(
-                spent.digest, access, refresh, grace=self._grace_of(client)
+                spent.digest,
+                access if self.access_format.is_stored else None,
+                refresh,
+                grace=self._grace_of(issue.client),
             )
         )
         if rotation is Rotation.REPLAYED:
-            await self._revoke_replayed(client, spent, source)
+            await self._revoke_replayed(issue.client, spent, issue.source)
         if rotation is Rotation.MISSING:
             raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="revoked refresh token")
-        self._record_issue(client, access, "refresh_token", source)
-        return self._response(access, value, refresh_value)
+        return self._answer(issue, access, value, refresh_value)
 
     async def refuse_replay(
         self, client: VerifiedClient, found: RefreshToken, *, source: str | None = None
@@ -190,10 +177,17 @@ class TokenIssuer:
         if found.spent_at is not None and self.clock() >= found.spent_at + self._grace_of(client):
             await self._revoke_replayed(client, found, source)
 
+    async def revoke_family(self, member: RefreshToken) -> None:
+        """End all that came from the sign-in of *member*, JWTs included."""
+        if self.deny_list is not None:
+            longest = max(member.expires_at, self.clock() + self.lifetimes.access_token)
+            await resolve(self.deny_list.deny(member.family, longest))
+        await resolve(self.tokens.revoke_family(member.family))
+
     async def _revoke_replayed(
         self, client: VerifiedClient, spent: RefreshToken, source: str | None
     ) -> NoReturn:
-        await resolve(self.tokens.revoke_family(spent.family))
+        await self.revoke_family(spent)
         self.record(
             RefreshTokenReused(
                 at=self.clock(),
@@ -209,54 +203,72 @@ class TokenIssuer:
         # For clients of whom we know that it is they who ask again.
         return self.grace if client.authenticated else timedelta()
 
-    def _access_token(
-        self,
-        client: VerifiedClient,
-        *,
-        scope: Scope,
-        user: User | None,
-        family: str | None,
-        lifetime: timedelta | None,
-    ) -> tuple[Secret, AccessToken]:
-        value = self.access_format.generate()
-        return value, AccessToken(
-            digest=token_digest(value),
-            client_id=client.client_id,
-            sub=client.client_id if user is None else user.sub,
-            username=None if user is None else user.username,
-            scope=scope,
-            audience=self.audience,
-            issued_at=self.clock(),
-            lifetime=client.client.access_token_lifetime or lifetime or self.lifetimes.access_token,
-            family=family,
-        )
-
-    def _record_issue(
-        self, client: VerifiedClient, access: AccessToken, grant_type: str, source: str | None
-    ) -> None:
-        self.record(
-            TokenIssued(
-                at=access.issued_at,
-                source=source,
-                client_id=access.client_id,
-                grant_type=grant_type,
-                sub=access.sub,
-                scope=access.scope,
-                family=access.family,
-                secret_id=client.secret_id,
+    async def _choose_lifetimes(self, issue: Issue) -> Lifetimes:
+        """Return the client's own, else the grant's, else the server's; the policy may differ."""
+        client = issue.client.client
+        access = client.access_token_lifetime or issue.access_token_lifetime
+        refresh = client.refresh_token_lifetime or issue.refresh_token_lifetime
+        usual = self.lifetimes
+        if access or refresh:
+            usual = Lifetimes(
+                access_token=access or usual.access_token,
+                refresh_token=refresh or usual.refresh_token,
+                family=usual.family,
+            )
+        if self.lifetime_policy is None:
+            return usual
+        return await resolve(
+            self.lifetime_policy.choose_lifetimes(
+                usual, client, issue.grant_type, issue.scope, issue.user
             )
         )
 
-    def _response(
-        self, access: AccessToken, value: Secret, refresh_value: Secret | None
+    async def _make_access_token(
+        self, issue: Issue, family: str | None, lifetimes: Lifetimes
+    ) -> tuple[Secret, AccessToken]:
+        client, user = issue.client.client, issue.user
+        describe = partial(
+            AccessToken,
+            client_id=client.client_id,
+            sub=client.client_id if user is None else user.sub,
+            username=None if user is None else user.username,
+            scope=issue.scope,
+            audience=issue.audience,
+            issued_at=self.clock(),
+            lifetime=lifetimes.access_token,
+            family=family,
+        )
+        if self.extra_claims is not None:
+            sent = {name: issue.form.get(name) for name in self.extra_claims.parameters}
+            extra = await resolve(
+                self.extra_claims.make_claims(
+                    client,
+                    user,
+                    issue.scope,
+                    {name: value for name, value in sent.items() if value is not None},
+                )
+            )
+            describe = partial(describe, extra=dict(extra))
+        return self.access_format.make(describe, family)
+
+    def _answer(
+        self, issue: Issue, access: AccessToken, value: Secret, refresh_value: Secret | None
     ) -> TokenResponse:
+        self.record(
+            TokenIssued(
+                at=access.issued_at,
+                source=issue.source,
+                client_id=access.client_id,
+                grant_type=issue.grant_type,
+                sub=access.sub,
+                scope=access.scope,
+                family=access.family,
+                secret_id=issue.client.secret_id,
+            )
+        )
         return TokenResponse(
             access_token=value,
             expires_in=access.lifetime // timedelta(seconds=1),
             scope=access.scope,
             refresh_token=refresh_value,
         )
-
-
-INVALID_REFRESH_TOKEN = "the refresh token is not valid"
-"""One description whatever the reason, so that none can be told from another."""

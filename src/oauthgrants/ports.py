@@ -8,8 +8,8 @@ A class fits a port if it has the methods; it need not import us. Each method ma
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
@@ -18,7 +18,7 @@ from typing_extensions import TypeIs
 from oauthgrants.clients import Client, ClientSecret
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret
-from oauthgrants.tokens import AccessToken, RefreshToken
+from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken
 from oauthgrants.users import PasswordOutcome, User
 
 T = TypeVar("T")
@@ -28,6 +28,11 @@ MaybeAwaitable: TypeAlias = T | Awaitable[T]
 
 Clock = Callable[[], datetime]
 """Returns the time, aware, in UTC."""
+
+
+def utc_now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(UTC)
 
 
 class Rotation(Enum):
@@ -87,9 +92,9 @@ class TokenStore(Protocol):
     """
 
     def save_tokens(
-        self, access: AccessToken, refresh: RefreshToken | None
+        self, access: AccessToken | None, refresh: RefreshToken | None
     ) -> MaybeAwaitable[None]:
-        """Store both or neither."""
+        """Store both or neither; None where there is none, or none that is stored."""
         ...
 
     def find_access_token(self, digest: bytes) -> MaybeAwaitable[AccessToken | None]:
@@ -103,7 +108,7 @@ class TokenStore(Protocol):
     def rotate_refresh_token(
         self,
         spent: bytes,
-        access: AccessToken,
+        access: AccessToken | None,
         refresh: RefreshToken,
         *,
         grace: timedelta,
@@ -116,7 +121,7 @@ class TokenStore(Protocol):
 
         Args:
             spent: Digest of the refresh token that came.
-            access: The new access token.
+            access: The new access token, None for one that is not stored, such as a JWT.
             refresh: The new refresh token, of the same family. Its ``issued_at`` is now.
             grace: For so long after it was first spent, the token of the family that was
                 spent last may come again. Zero for never.
@@ -125,6 +130,22 @@ class TokenStore(Protocol):
 
     def revoke_family(self, family: str) -> MaybeAwaitable[None]:
         """End all tokens of *family*, access and refresh, in one step; unknown ones are none."""
+        ...
+
+    def revoke_access_token(self, digest: bytes) -> MaybeAwaitable[None]:
+        """End the access token with this digest; an unknown one is none."""
+        ...
+
+
+class DenyList(Protocol):
+    """What is revoked of the JWTs, which no store knows."""
+
+    def deny(self, identifier: str, expires_at: datetime) -> MaybeAwaitable[None]:
+        """Remember *identifier*, a ``jti`` or a family, until *expires_at*."""
+        ...
+
+    def is_denied(self, identifiers: Collection[str]) -> MaybeAwaitable[bool]:
+        """Return whether any of *identifiers* is remembered."""
         ...
 
 
@@ -183,6 +204,53 @@ class ScopePolicy(Protocol):
 
         Raises:
             InvalidScope: Nothing is.
+        """
+        ...
+
+
+class ExtraClaims(Protocol):
+    """Adds claims of the host's own to access tokens."""
+
+    @property
+    def parameters(self) -> Collection[str]:
+        """The names of the request's parameters that it wants to see."""
+        ...
+
+    def make_claims(
+        self, client: Client, user: User | None, scope: Scope, parameters: Mapping[str, str]
+    ) -> MaybeAwaitable[Mapping[str, Any]]:
+        """
+        Return claims for a JWT and for introspection; registered ones are passed over.
+
+        Args:
+            client: Who gets the token.
+            user: On whose behalf, None if the client acts for itself.
+            scope: What was granted.
+            parameters: Those of `parameters` that the request has.
+        """
+        ...
+
+
+class LifetimePolicy(Protocol):
+    """Chooses how long tokens live."""
+
+    def choose_lifetimes(
+        self,
+        usual: Lifetimes,
+        client: Client,
+        grant_type: str,
+        scope: Scope,
+        user: User | None,
+    ) -> MaybeAwaitable[Lifetimes]:
+        """
+        Return the lifetimes of the tokens about to be issued.
+
+        Args:
+            usual: What client, grant and server say.
+            client: Who gets them.
+            grant_type: How.
+            scope: What was granted.
+            user: On whose behalf, None if the client acts for itself.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from ipaddress import ip_address
 from os import cpu_count, urandom
@@ -20,10 +20,10 @@ from oauthgrants.endpoints.form_post import FormEndpoint
 from oauthgrants.endpoints.token import TokenHandler
 from oauthgrants.events import EventSink, LoggingSink, recorder
 from oauthgrants.forms import FormParser, Limits
-from oauthgrants.granting import ScopeRules
+from oauthgrants.granting import ResourceRules, ScopeRules
 from oauthgrants.grants import Grant, Services
 from oauthgrants.hashing import Argon2idHasher
-from oauthgrants.issuing import Lifetimes, TokenIssuer
+from oauthgrants.issuing import TokenIssuer
 from oauthgrants.ports import (
     ClientStore,
     Clock,
@@ -33,8 +33,11 @@ from oauthgrants.ports import (
     UserStore,
     off_loop,
     run,
+    utc_now,
 )
 from oauthgrants.secret import Randomness, SecretFormat
+from oauthgrants.token_formats.opaque import OpaqueFormat
+from oauthgrants.tokens import Lifetimes
 from oauthgrants.wire import HttpRequest, HttpResponse, render
 
 _P = TypeVar("_P")
@@ -65,11 +68,6 @@ class Endpoints:
                     f"the {name} endpoint is {path!r}; it has to begin with '/', without fragment "
                     "(RFC 6749, Section 3.2)"
                 )
-
-
-def utc_now() -> datetime:
-    """Return the time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 class _Server:
@@ -150,12 +148,12 @@ class _Server:
                 clock=clock,
                 record=record,
                 lifetimes=lifetimes,
-                audience=(audience,) if isinstance(audience, str) else tuple(audience),
-                access_format=SecretFormat("ogat_", random),
+                access_format=OpaqueFormat(token_store, SecretFormat("ogat_", random)),
                 refresh_format=SecretFormat("ogrt_", random),
                 grace=refresh_grace,
             ),
             scopes=ScopeRules(policy=scope_policy and self._adapt(scope_policy), most=limits.scope),
+            resources=ResourceRules((audience,) if isinstance(audience, str) else tuple(audience)),
             tokens=token_store,
             users=user_store,
             hasher=password_hasher,
@@ -176,6 +174,7 @@ class _Server:
         self._token = FormEndpoint(
             parser=FormParser(
                 CLIENT_PARAMETERS.union({"grant_type"}, *(g.parameters for g in enabled.values())),
+                repeatable=frozenset({"resource"}),
                 limits=limits,
             ),
             authenticator=authenticator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +31,25 @@ def require_lifetime(
 
 
 @attrs.frozen(kw_only=True)
+class Lifetimes:
+    """
+    How long tokens live, where neither their client nor their grant says.
+
+    Attributes:
+        access_token: Whole seconds; an hour by default (RFC 6750, 5.3).
+        refresh_token: How long one may lie unused, in whole seconds; by default 30 days.
+        family: How long a sign-in lasts, however often it is refreshed; None for ever.
+
+    Raises:
+        ValueError: One is not one or more whole seconds.
+    """
+
+    access_token: timedelta = attrs.field(default=timedelta(hours=1), validator=require_lifetime)
+    refresh_token: timedelta = attrs.field(default=timedelta(days=30), validator=require_lifetime)
+    family: timedelta | None = attrs.field(default=None, validator=require_lifetime)
+
+
+@attrs.frozen(kw_only=True)
 class AccessToken:
     """
     What an access token stands for (RFC 6749, 1.4).
@@ -44,6 +64,8 @@ class AccessToken:
         issued_at: Aware, in UTC.
         lifetime: One or more whole seconds.
         family: Shared by all that came from one sign-in, None outside a family.
+        jti: The identifier inside a JWT (RFC 7519, 4.1.7), None for an opaque token.
+        extra: Claims of the host's own; none of them replaces a registered one.
     """
 
     digest: bytes = attrs.field(repr=False)
@@ -55,6 +77,8 @@ class AccessToken:
     issued_at: datetime
     lifetime: timedelta
     family: str | None = None
+    jti: str | None = None
+    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     @property
     def expires_at(self) -> datetime:

@@ -10,7 +10,7 @@ import attrs
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.events import Event
 from oauthgrants.forms import Form, Limits
-from oauthgrants.granting import ScopeRules
+from oauthgrants.granting import ResourceRules, ScopeRules
 from oauthgrants.issuing import TokenIssuer
 from oauthgrants.ports import Clock, Hasher, TokenStore, UserStore
 from oauthgrants.tokens import TokenResponse
@@ -40,6 +40,7 @@ class Services:
     Attributes:
         issuer: Makes and stores tokens.
         scopes: Grants scope.
+        resources: Grants resources.
         tokens: The stored tokens.
         users: The resource owners, None on a server without.
         hasher: How passwords are kept.
@@ -52,6 +53,7 @@ class Services:
 
     issuer: TokenIssuer
     scopes: ScopeRules
+    resources: ResourceRules
     tokens: TokenStore
     users: UserStore | None
     hasher: Hasher
@@ -81,7 +83,7 @@ class Grant(Protocol):
 
     @property
     def parameters(self) -> Collection[str]:
-        """The names of the parameters that the grant reads, beside ``grant_type``."""
+        """The names of the parameters that it reads, beside ``grant_type`` and ``resource``."""
         ...
 
     def bind(self, services: Services) -> GrantHandler:

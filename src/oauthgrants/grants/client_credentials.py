@@ -8,6 +8,7 @@ from functools import partial
 import attrs
 
 from oauthgrants.grants import GrantHandler, Services, TokenRequest
+from oauthgrants.issuing import Issue
 from oauthgrants.tokens import TokenResponse, require_lifetime
 
 
@@ -30,12 +31,16 @@ class ClientCredentialsGrant:
         return partial(self._answer, services)
 
     async def _answer(self, services: Services, request: TokenRequest) -> TokenResponse:
-        asked = services.scopes.read(request.client, request.form.get("scope"))  # 4.4.2
-        scope = await services.scopes.grant(asked, request.client)  # 3.3
-        return await services.issuer.issue(  # 4.4.3
-            request.client,
+        client, form = request.client, request.form
+        audience = services.resources.read(client, form.get_all("resource"))  # RFC 8707
+        asked = services.scopes.read(client, form.get("scope"))  # 4.4.2
+        issue = Issue(
+            client=client,
             grant_type=self.grant_type,
-            scope=scope,
-            access_token_lifetime=self.access_token_lifetime,
+            scope=await services.scopes.grant(asked, client),  # 3.3
+            audience=audience,
+            form=form,
             source=request.source,
+            access_token_lifetime=self.access_token_lifetime,
         )
+        return await services.issuer.issue(issue)  # 4.4.3

@@ -18,6 +18,7 @@ from oauthgrants.errors import (
 )
 from oauthgrants.forms import Form, Limits, is_unicodecharnocrlf
 from oauthgrants.grants import GrantHandler, Services, TokenRequest
+from oauthgrants.issuing import Issue
 from oauthgrants.ports import Hasher, PasswordVerifier, UserStore, resolve
 from oauthgrants.secret import Secret
 from oauthgrants.tokens import TokenResponse, require_lifetime
@@ -118,21 +119,25 @@ class PasswordGrant:
         if self.first_party_only and not client.client.first_party:
             raise UnauthorizedClient("the client may not use this grant type", reason="third party")
         asked = PasswordRequest.from_form(request.form, services.limits)  # 4.3.2
+        audience = services.resources.read(client, request.form.get_all("resource"))  # RFC 8707
         scope_request = services.scopes.read(client, asked.scope)  # 3.3
         outcome: PasswordOutcome = await resolve(
             verifier.verify_password(asked.username, asked.password, client.client)
         )
         user = self._require_accepted(outcome)
-        scope = await services.scopes.grant(scope_request, client, user)
-        return await services.issuer.issue(  # 4.3.3
-            client,
+        issue = Issue(
+            client=client,
             grant_type=self.grant_type,
-            scope=scope,
+            scope=await services.scopes.grant(scope_request, client, user),
+            audience=audience,
             user=user,
-            with_refresh_token=self._may_refresh(services, client.client),
+            form=request.form,
+            source=request.source,
             access_token_lifetime=self.access_token_lifetime,
             refresh_token_lifetime=self.refresh_token_lifetime,
-            source=request.source,
+        )
+        return await services.issuer.issue(  # 4.3.3
+            issue, with_refresh_token=self._may_refresh(services, client.client)
         )
 
     def _may_refresh(self, services: Services, client: Client) -> bool:

@@ -11,7 +11,7 @@ from oauthgrants.errors import InvalidGrant
 from oauthgrants.forms import is_vschar
 from oauthgrants.grants import GrantHandler, Services, TokenRequest
 from oauthgrants.hashing import token_digest
-from oauthgrants.issuing import INVALID_REFRESH_TOKEN
+from oauthgrants.issuing import INVALID_REFRESH_TOKEN, Issue
 from oauthgrants.ports import UserStore, resolve
 from oauthgrants.secret import Secret
 from oauthgrants.tokens import RefreshToken, TokenResponse, require_lifetime
@@ -56,16 +56,20 @@ class RefreshTokenGrant:
         presented = Secret(request.form.require("refresh_token"))  # 6
         spent = await self._require_valid(services, request, presented)
         user = await self._require_active(users, spent)
+        resources = request.form.get_all("resource")
+        audience = services.resources.narrow(spent.audience, resources)  # RFC 8707, 2.2
         asked = services.scopes.narrow(spent.scope, request.form.get("scope"))  # 6
-        scope = await services.scopes.grant(asked, client, user)  # 3.3
-        return await services.issuer.rotate(
-            client,
-            spent,
-            scope=scope,
+        issue = Issue(
+            client=client,
+            grant_type=self.grant_type,
+            scope=await services.scopes.grant(asked, client, user),  # 3.3
+            audience=audience,
             user=user,
-            access_token_lifetime=self.access_token_lifetime,
+            form=request.form,
             source=request.source,
+            access_token_lifetime=self.access_token_lifetime,
         )
+        return await services.issuer.rotate(spent, issue)
 
     async def _require_valid(
         self, services: Services, request: TokenRequest, presented: Secret

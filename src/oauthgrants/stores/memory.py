@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from threading import Lock
@@ -11,7 +11,7 @@ from threading import Lock
 import attrs
 
 from oauthgrants.clients import Client, ClientSecret
-from oauthgrants.ports import Rotation, never_blocks
+from oauthgrants.ports import Clock, Rotation, never_blocks, utc_now
 from oauthgrants.tokens import AccessToken, RefreshToken
 from oauthgrants.users import User
 
@@ -40,7 +40,8 @@ class MemoryStore:
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Clock = utc_now) -> None:
+        self._clock = clock
         self._lock = Lock()
         self._clients: dict[str, Client] = {}
         self._users: dict[str, User] = {}
@@ -48,6 +49,7 @@ class MemoryStore:
         self._access: dict[bytes, AccessToken] = {}
         self._refresh: dict[bytes, RefreshToken] = {}
         self._families: dict[str, _Family] = {}
+        self._denied: set[str] = set()
         self._expiry = _ExpiryQueue()
 
     @property
@@ -142,10 +144,26 @@ class MemoryStore:
             if user is not None and user.password_hash == old:
                 self._put_user(attrs.evolve(user, password_hash=new))
 
-    def save_tokens(self, access: AccessToken, refresh: RefreshToken | None) -> None:
+    def save_tokens(self, access: AccessToken | None, refresh: RefreshToken | None) -> None:
         """Store both or neither."""
         with self._lock:
             self._put_tokens(access, refresh)
+
+    def revoke_access_token(self, digest: bytes) -> None:
+        """End the access token with this digest."""
+        with self._lock:
+            self._drop([digest])
+
+    def deny(self, identifier: str, expires_at: datetime) -> None:
+        """Remember *identifier* until *expires_at*."""
+        with self._lock:
+            self._drop(self._expiry.take_expired(self._clock()))
+            self._denied.add(identifier)
+            self._expiry.add(identifier, expires_at)
+
+    def is_denied(self, identifiers: Collection[str]) -> bool:
+        """Return whether any of *identifiers* is remembered."""
+        return not self._denied.isdisjoint(identifiers)
 
     def find_access_token(self, digest: bytes) -> AccessToken | None:
         """Return the access token with this digest, None if unknown or revoked."""
@@ -156,7 +174,7 @@ class MemoryStore:
         return self._refresh.get(digest)
 
     def rotate_refresh_token(
-        self, spent: bytes, access: AccessToken, refresh: RefreshToken, *, grace: timedelta
+        self, spent: bytes, access: AccessToken | None, refresh: RefreshToken, *, grace: timedelta
     ) -> Rotation:
         """Mark a refresh token as spent and store its successors, in one step."""
         with self._lock:
@@ -184,19 +202,24 @@ class MemoryStore:
     def _put_user(self, user: User) -> None:
         self._users[user.username] = self._users_by_sub[user.sub] = user
 
-    def _put_tokens(self, access: AccessToken, refresh: RefreshToken | None) -> None:
-        self._drop(self._expiry.take_expired(access.issued_at))
-        self._access[access.digest] = access
-        self._expiry.add(access.digest, access.expires_at)
-        if access.family is not None:
-            self._families.setdefault(access.family, _Family()).access.add(access.digest)
+    def _put_tokens(self, access: AccessToken | None, refresh: RefreshToken | None) -> None:
+        if access is not None:
+            self._drop(self._expiry.take_expired(access.issued_at))
+            self._access[access.digest] = access
+            self._expiry.add(access.digest, access.expires_at)
+            if access.family is not None:
+                self._families.setdefault(access.family, _Family()).access.add(access.digest)
         if refresh is not None:
+            self._drop(self._expiry.take_expired(refresh.issued_at))
             self._refresh[refresh.digest] = refresh
             self._expiry.add(refresh.digest, refresh.expires_at)
             self._families.setdefault(refresh.family, _Family()).refresh.add(refresh.digest)
 
-    def _drop(self, expired: Collection[bytes]) -> None:
-        for digest in expired:
+    def _drop(self, ended: Iterable[bytes | str]) -> None:
+        for digest in ended:
+            if isinstance(digest, str):
+                self._denied.discard(digest)
+                continue
             access, refresh = self._access.pop(digest, None), self._refresh.pop(digest, None)
             if access is not None and access.family is not None:
                 self._leave_family(access.family, digest)
@@ -214,7 +237,7 @@ class MemoryStore:
 
 class _ExpiryQueue:
     """
-    Digests by the minute in which they expire.
+    Digests of tokens, and denied identifiers, by the minute in which they expire.
 
     Each is added once and taken once; the heap holds a number a minute, so its depth depends
     on how long tokens live and not on how many there are.
@@ -224,9 +247,9 @@ class _ExpiryQueue:
 
     def __init__(self) -> None:
         self._minutes: list[int] = []
-        self._digests: dict[int, deque[bytes]] = {}
+        self._digests: dict[int, deque[bytes | str]] = {}
 
-    def add(self, digest: bytes, expires_at: datetime) -> None:
+    def add(self, digest: bytes | str, expires_at: datetime) -> None:
         """Remember that *digest* expires at *expires_at*."""
         # The next full minute, so that what is taken has expired.
         minute = int(expires_at.timestamp()) // 60 + 1
@@ -235,9 +258,9 @@ class _ExpiryQueue:
             heappush(self._minutes, minute)
         self._digests[minute].append(digest)
 
-    def take_expired(self, now: datetime) -> list[bytes]:
+    def take_expired(self, now: datetime) -> list[bytes | str]:
         """Return up to four digests that have expired by *now*, and forget them."""
-        taken: list[bytes] = []
+        taken: list[bytes | str] = []
         passed = now.timestamp() // 60
         while self._minutes and self._minutes[0] <= passed and len(taken) < self._AT_ONCE:
             digests = self._digests[self._minutes[0]]

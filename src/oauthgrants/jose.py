@@ -1,0 +1,339 @@
+"""
+Signed JWTs and their keys, by joserfc (RFC 7515, 7517, 7519; extra ``jwt``).
+
+joserfc signs and verifies; this module is strict about all that is around it (RFC 8725).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, NoReturn
+
+import attrs
+
+try:
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey, import_key
+    from joserfc.jws import JWSRegistry
+except ModuleNotFoundError as missing:  # pragma: no cover  # shown where the extra is not installed
+    raise ModuleNotFoundError(
+        "JWTs need joserfc: pip install 'oauthgrants[jwt]'", name=missing.name
+    ) from missing
+
+_Key = RSAKey | ECKey | OKPKey
+
+_MIN_RSA_BITS = 2048
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+_CURVES = {
+    "ES256": "P-256",
+    "ES384": "P-384",
+    "ES512": "P-521",
+    "ES256K": "secp256k1",
+    "EdDSA": "Ed25519",
+    "Ed25519": "Ed25519",
+    "Ed448": "Ed448",
+}
+_RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+
+ALGORITHMS = frozenset({*_CURVES, *_RSA})
+"""The signature algorithms there are: asymmetric ones alone, and never ``none``."""
+
+
+class InvalidJwt(ValueError):
+    """A JWT is not what it has to be; the message says why, without its content."""
+
+
+class UnknownKey(InvalidJwt):
+    """A JWT names a key that is not known, perhaps not yet."""
+
+
+def encode(octets: bytes) -> str:
+    """Return base64url without padding (RFC 7515, 2)."""
+    return urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+def decode(text: str) -> bytes:
+    """
+    Return the octets of *text*, base64url without padding.
+
+    Raises:
+        InvalidJwt: *text* has padding or characters of another alphabet.
+    """
+    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+        raise InvalidJwt("a part is not base64url")
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+@attrs.frozen(eq=False)
+class PublicKey:
+    """
+    A key that verifies (RFC 7517).
+
+    Attributes:
+        kid: Its name in the JWK Set, None without.
+        algorithms: The only ones that it serves.
+    """
+
+    kid: str | None
+    algorithms: frozenset[str]
+    _key: _Key = attrs.field(repr=False)
+
+    @classmethod
+    def from_jwk(cls, jwk: Mapping[str, Any]) -> PublicKey:
+        """
+        Return the key that *jwk* describes.
+
+        Raises:
+            InvalidJwt: It is no public signature key, is malformed, off its curve or too short.
+        """
+        if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ["verify"]):
+            raise InvalidJwt("the key is not for signatures")
+        try:
+            key = import_key(dict(jwk))
+            if isinstance(key, OctKey):
+                raise InvalidJwt("the key is not asymmetric")
+            fitting = _fitting(key)
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InvalidJwt("the key is malformed") from error
+        named = jwk.get("alg")
+        kid = jwk.get("kid")
+        return cls(
+            kid if isinstance(kid, str) else None,
+            fitting if named is None else fitting & _also_called(named),
+            key,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the members that anybody may see, with ``use``."""
+        members: dict[str, Any] = dict(self._key.as_dict(private=False))
+        members |= {"use": "sig"}
+        if self.kid is not None:
+            members["kid"] = self.kid
+        if len(self.algorithms) == 1:
+            (members["alg"],) = self.algorithms
+        return members
+
+    def thumbprint(self) -> str:
+        """Return the SHA-256 thumbprint (RFC 7638)."""
+        return self._key.thumbprint()
+
+    def verify(self, algorithm: str, signed: bytes, signature: bytes) -> bool:
+        """Return whether *signature* is this key's, by *algorithm*."""
+        if algorithm not in self.algorithms:
+            return False
+        try:
+            return JWSRegistry.algorithms[algorithm].verify(signed, signature, self._key)
+        except (JoseError, ValueError):
+            return False
+
+
+def _fitting(key: _Key) -> frozenset[str]:
+    if isinstance(key, RSAKey):
+        if key.public_key.key_size < _MIN_RSA_BITS:
+            raise InvalidJwt(f"an RSA key needs {_MIN_RSA_BITS} bits or more (RFC 7518, 3.3)")
+        return _RSA
+    return frozenset(name for name, curve in _CURVES.items() if curve == key.curve_name)
+
+
+def _also_called(algorithm: str) -> frozenset[str]:
+    """RFC 9864 renamed EdDSA on the curve Ed25519; software says either (C-24)."""
+    names = {"EdDSA", "Ed25519"}
+    return frozenset(names if algorithm in names else {algorithm})
+
+
+@attrs.frozen(eq=False)
+class SigningKey:
+    """
+    A private key with the one algorithm that it serves.
+
+    Attributes:
+        kid: Its name, the thumbprint where none was given.
+        algorithm: Such as ``ES256``.
+        public: The key that verifies.
+    """
+
+    kid: str
+    algorithm: str
+    public: PublicKey = attrs.field(repr=False)
+    _key: _Key = attrs.field(repr=False)
+    _headers: dict[str, bytes] = attrs.field(init=False, factory=dict[str, bytes], repr=False)
+
+    @classmethod
+    def generate(cls, algorithm: str = "ES256", *, kid: str | None = None) -> SigningKey:
+        """
+        Return a new key for *algorithm*.
+
+        Raises:
+            ValueError: *algorithm* is not one of `ALGORITHMS`.
+        """
+        _require_algorithm(algorithm)
+        if algorithm in _RSA:
+            return cls._of(RSAKey.generate_key(_MIN_RSA_BITS), algorithm, kid)
+        if algorithm.startswith("ES"):
+            return cls._of(ECKey.generate_key(_CURVES[algorithm]), algorithm, kid)
+        curve: Literal["Ed448", "Ed25519"] = "Ed448" if algorithm == "Ed448" else "Ed25519"
+        return cls._of(OKPKey.generate_key(curve), algorithm, kid)
+
+    @classmethod
+    def from_pem(cls, pem: bytes, algorithm: str, *, kid: str | None = None) -> SigningKey:
+        """
+        Return the private key in *pem*, not encrypted.
+
+        Raises:
+            ValueError: *pem* holds no private key that fits *algorithm*, or a short one.
+        """
+        _require_algorithm(algorithm)
+        kind = RSAKey if algorithm in _RSA else ECKey if algorithm.startswith("ES") else OKPKey
+        try:
+            key: _Key = kind.import_key(pem)
+        except (JoseError, ValueError, TypeError):
+            raise ValueError(f"the file holds no private key for {algorithm} in PEM") from None
+        return cls._of(key, algorithm, kid)
+
+    @classmethod
+    def _of(cls, key: _Key, algorithm: str, kid: str | None) -> SigningKey:
+        if not key.is_private:
+            raise ValueError("a private key is wanted, and this is a public one")
+        if algorithm not in _fitting(key):
+            raise ValueError(f"the key does not fit {algorithm}")
+        name = kid or key.thumbprint()
+        return cls(name, algorithm, PublicKey(name, frozenset({algorithm}), key), key)
+
+    def to_pem(self) -> bytes:
+        """Return the private key in PEM (PKCS #8), not encrypted; for files of mode 0600."""
+        return self._key.as_pem(private=True)
+
+    def sign(self, claims: Mapping[str, Any], *, typ: str) -> str:
+        """Return *claims* as a compact JWS whose header says *typ*."""
+        header = self._headers.get(typ)
+        if header is None:
+            members = {"typ": typ, "alg": self.algorithm, "kid": self.kid}
+            header = self._headers[typ] = encode(_to_json(members)).encode()
+        signed = header + b"." + encode(_to_json(claims)).encode()
+        signature = JWSRegistry.algorithms[self.algorithm].sign(signed, self._key)
+        return f"{signed.decode()}.{encode(signature)}"
+
+
+def _require_algorithm(algorithm: str) -> None:
+    if algorithm not in ALGORITHMS:
+        raise ValueError(
+            f"{algorithm!r} is no signature algorithm of ours; "
+            f"there are {', '.join(sorted(ALGORITHMS))}"
+        )
+
+
+def _to_json(members: Mapping[str, Any]) -> bytes:
+    return json.dumps(members, separators=(",", ":"), allow_nan=False).encode()
+
+
+def looks_like_jwt(text: str) -> bool:
+    """Return whether *text* has the three parts of a compact JWS."""
+    return text.count(".") == 2  # noqa: PLR2004  # header.payload.signature
+
+
+def verify_jwt(
+    token: str,
+    keys: Iterable[PublicKey],
+    *,
+    algorithms: Collection[str],
+    typ: Collection[str],
+) -> dict[str, Any]:
+    """
+    Return the claims of *token*, once its signature, header and form have been checked.
+
+    Header members ``jku``, ``x5u``, ``jwk`` and ``x5c`` are never followed (RFC 8725, 3.10).
+
+    Args:
+        token: A compact JWS.
+        keys: Those of its issuer; ``kid`` only chooses among them.
+        algorithms: The allowed ones.
+        typ: The allowed media types, in lower case and without ``application/``.
+
+    Raises:
+        UnknownKey: No key has its ``kid``.
+        InvalidJwt: Anything else is not as it has to be.
+    """
+    header_part, _, rest = token.partition(".")
+    payload_part, _, signature_part = rest.partition(".")
+    header = _parse_object(decode(header_part))
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if algorithm not in algorithms or algorithm not in ALGORITHMS:
+        raise InvalidJwt("the algorithm is not allowed")
+    if "crit" in header:
+        raise InvalidJwt("a critical header member is not understood")
+    if _media_type(header.get("typ")) not in typ:
+        raise InvalidJwt("the JWT is of another kind")
+    known = list(keys)
+    chosen = [key for key in known if kid is None or key.kid == kid]
+    if not chosen:
+        raise UnknownKey("the key is not known")
+    signed, signature = f"{header_part}.{payload_part}".encode(), decode(signature_part)
+    if not any(key.verify(algorithm, signed, signature) for key in chosen):
+        raise InvalidJwt("the signature is wrong")
+    return _parse_object(decode(payload_part))
+
+
+def _media_type(typ: object) -> str:
+    return typ.lower().removeprefix("application/") if isinstance(typ, str) else ""
+
+
+def _parse_object(octets: bytes) -> dict[str, Any]:
+    try:
+        parsed: object = json.loads(
+            octets.decode(), object_pairs_hook=_without_repeats, parse_constant=_refuse
+        )
+    except (ValueError, RecursionError):
+        raise InvalidJwt("a part is not a JSON object without repeated members") from None
+    if not isinstance(parsed, dict):
+        raise InvalidJwt("a part is not a JSON object")
+    members: dict[str, Any] = parsed
+    return members
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError
+    return members
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def require_times(claims: Mapping[str, Any], *, now: datetime, leeway: timedelta) -> None:
+    """
+    Check ``exp``, which is wanted, and ``nbf`` and ``iat`` where they are (RFC 7519, 4.1).
+
+    Raises:
+        InvalidJwt: One is no number, or *now* does not lie between them, *leeway* allowed for.
+    """
+    at, slack = now.timestamp(), leeway.total_seconds()
+    times = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
+    if "exp" not in times:
+        raise InvalidJwt("exp is missing")
+    for name, value in times.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidJwt(f"{name} is not a number")
+    if times["exp"] <= at - slack:
+        raise InvalidJwt("the JWT has expired")
+    if times.get("nbf", at) > at + slack or times.get("iat", at) > at + slack:
+        raise InvalidJwt("the JWT is not valid yet")
+
+
+def audience_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """
+    Return ``aud``, a string or an array of them (RFC 7519, 4.1.3).
+
+    Raises:
+        InvalidJwt: It is missing or something else.
+    """
+    aud: object = claims.get("aud")
+    values: list[Any] = [aud] if isinstance(aud, str) else aud if isinstance(aud, list) else []
+    if not values or not all(isinstance(value, str) for value in values):
+        raise InvalidJwt("aud is missing or malformed")
+    return tuple(values)
