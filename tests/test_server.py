@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from oauthgrants import AuthorizationServer, ClientCredentialsGrant, MemoryStore, Scope
+from oauthgrants.assembly import Endpoints
 from oauthgrants.events import (
     Event,
     Fault,
@@ -21,7 +22,6 @@ from oauthgrants.events import (
     recorder,
 )
 from oauthgrants.ports import utc_now
-from oauthgrants.server import Endpoints
 from support import World, basic, error_of
 
 req = pytest.mark.req

@@ -258,7 +258,7 @@ def test_there_is_nothing_at_other_paths(world: World) -> None:
 
 @req("R6749-3.2-b")
 def test_an_endpoint_may_have_a_query(world: World) -> None:
-    from oauthgrants.server import Endpoints
+    from oauthgrants.assembly import Endpoints
 
     world.configure(endpoints=Endpoints(token="/t?tenant=1"))
 

@@ -83,6 +83,36 @@ class RefreshTokenReused(Event):
 
 
 @attrs.frozen(kw_only=True)
+class TokenIntrospected(Event):
+    """
+    A client asked what a token stands for.
+
+    Attributes:
+        client_id: Who asked.
+        active: Whether it was told.
+    """
+
+    client_id: str
+    active: bool
+
+
+@attrs.frozen(kw_only=True)
+class TokenRevoked(Event):
+    """
+    A client ended a token.
+
+    Attributes:
+        client_id: Whose token it was.
+        sub: On whose behalf it was issued.
+        family: The token family, None outside one; a refresh token's is ended whole.
+    """
+
+    client_id: str
+    sub: str
+    family: str | None
+
+
+@attrs.frozen(kw_only=True)
 class Fault(Event):
     """
     A part of the host raised, and the client was told to come again.

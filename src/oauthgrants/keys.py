@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 from oauthgrants.jose import PublicKey, SigningKey
 
@@ -75,8 +75,3 @@ class KeyRing:
         last = self._last_expiry.get(kid)
         if last is None or last < expires_at:
             self._last_expiry[kid] = expires_at
-
-
-def jwk_set(keys: Iterable[PublicKey]) -> Mapping[str, Any]:
-    """Return *keys* as a JWK Set, public members alone (RFC 7517, 5)."""
-    return {"keys": [key.as_dict() for key in keys]}

@@ -14,9 +14,11 @@ from oauthgrants.forms import Limits
 
 _JSON = ("Content-Type", "application/json")
 # Section 5.1 asks for both wherever a token may be; errors carry them too.
-_NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+"""The headers of whatever holds a token or a credential."""
 
-_encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+"""Returns a value as JSON without white space."""
 
 
 def _to_pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -46,6 +48,13 @@ class HttpRequest:
     source: str | None = None
     client_certificate: bytes | None = attrs.field(default=None, repr=False)
     client_certificate_verified: bool = False
+
+    @property
+    def path(self) -> str:
+        """The path of the URL as it was sent; any text has one, if only the empty one."""
+        _, _, after_scheme = self.url.partition("://")
+        _, slash, path = (after_scheme or self.url).partition("?")[0].partition("/")
+        return slash + path
 
     def get_headers(self, name: str) -> list[str]:
         """
@@ -107,8 +116,8 @@ def render(
     """Return *parameters* as a JSON object that nobody may store (RFC 6749, 5.1)."""
     return HttpResponse(
         status=status,
-        headers=(_JSON, *_NO_STORE, *headers),
-        body=_encode_json(parameters).encode(),
+        headers=(_JSON, *NO_STORE, *headers),
+        body=encode_json(parameters).encode(),
     )
 
 

@@ -34,6 +34,7 @@ class ClientAuthenticator:
         secrets: Compares client secrets.
         methods: The registered names of the methods that are enabled.
         secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
+        challenges: Whether a request without credentials is asked for Basic (C-11).
         limits: How long a header may be.
         clock: Tells which secrets have expired.
     """
@@ -42,6 +43,7 @@ class ClientAuthenticator:
     secrets: SecretVerifier
     methods: Collection[str] = AUTH_METHODS
     secret_methods_equal: bool = False
+    challenges: bool = True
     limits: Limits = Limits()
     clock: Callable[[], datetime]
 
@@ -67,7 +69,8 @@ class ClientAuthenticator:
             return self._require_enabled(read_post(form, client_secret), False)
         credentials = read_none(form)
         if credentials is None:
-            raise self._refusal(False)("client authentication is missing")
+            refusal = self._refusal(False) if self.challenges else InvalidClientWithoutBasic
+            raise refusal("client authentication is missing")
         return self._require_enabled(credentials, False)
 
     async def authenticate(self, credentials: Credentials) -> VerifiedClient:

@@ -1,0 +1,1 @@
+"""Web stacks: translation between each and the server, and nothing else."""

@@ -1,0 +1,127 @@
+"""The authorization server as a WSGI application (PEP 3333)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from oauthgrants.adapters.proxies import Arrival, TrustedProxies, quote_path
+from oauthgrants.server import AuthorizationServer
+from oauthgrants.wire import HttpRequest, HttpResponse, render
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+# Content-Length = 1*DIGIT (RFC 9110, Section 8.6); longer numbers are no lengths.
+_LENGTH = re.compile("[0-9]{1,18}")
+
+
+class WsgiApplication:
+    """
+    Serves every endpoint of a server to any WSGI web server.
+
+    Mounted below a prefix, it answers where the issuer says: ``SCRIPT_NAME`` is part of the URL.
+    What the host's code raises goes on to the web server.
+
+    >>> from oauthgrants import Client, ClientCredentialsGrant, MemoryStore
+    >>> application = WsgiApplication(
+    ...     AuthorizationServer(
+    ...         issuer="https://auth.example.com",
+    ...         store=MemoryStore(),
+    ...         grants=[ClientCredentialsGrant()],
+    ...     ),
+    ...     trusted_proxies=["10.0.0.0/8"],
+    ... )
+    """
+
+    def __init__(
+        self, server: AuthorizationServer, *, trusted_proxies: str | Iterable[str] = ()
+    ) -> None:
+        """
+        Make an application.
+
+        Args:
+            server: Answers the requests.
+            trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
+                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket. WSGI
+                shows ``X_Forwarded_For`` like ``X-Forwarded-For``, so proxy or web server
+                must not let fields with underscores pass.
+
+        Raises:
+            ValueError: *trusted_proxies* has something else.
+        """
+        self._server = server
+        self._most = server.limits.body + 1
+        self._proxies = TrustedProxies.parse(trusted_proxies)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request."""
+        body = self._read_body(environ)
+        response = _UNREADABLE if body is None else self._server.handle(self._see(environ, body))
+        length = ("Content-Length", str(len(response.body)))
+        start_response(f"{response.status} {response.reason}", [*response.headers, length])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
+
+    def _see(self, environ: WSGIEnvironment, body: bytes) -> HttpRequest:
+        headers = _collect_headers(environ)
+        arrival = self._proxies.look_behind(
+            Arrival.at(
+                environ.get("HTTP_HOST"),
+                server=(environ["SERVER_NAME"], environ["SERVER_PORT"]),
+                scheme=environ["wsgi.url_scheme"],
+                source=environ.get("REMOTE_ADDR") or None,
+            ),
+            headers,
+        )
+        # Text in environ stands for octets (PEP 3333, Unicode Issues).
+        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
+        return HttpRequest(
+            method=environ["REQUEST_METHOD"],
+            url=arrival.url(quote_path(path), environ.get("QUERY_STRING", "")),
+            headers=headers,
+            body=body,
+            source=arrival.source,
+        )
+
+    def _read_body(self, environ: WSGIEnvironment) -> bytes | None:
+        """
+        Return the body, None if it is not what ``Content-Length`` says.
+
+        Of one that is too long come as many octets as it takes to refuse it.
+        """
+        length = environ.get("CONTENT_LENGTH")
+        if length:
+            if not _LENGTH.fullmatch(length):
+                return None
+            wanted = min(int(length), self._most)
+        elif environ.get("wsgi.input_terminated"):  # the body may be chunked, and ends by itself
+            wanted = self._most
+        else:
+            return b""
+        stream = environ["wsgi.input"]
+        chunks: list[bytes] = []
+        while wanted and (chunk := stream.read(wanted)):
+            chunks.append(chunk)
+            wanted -= len(chunk)
+        # The client went away in the middle: half a form may mean something else.
+        return None if length and wanted else b"".join(chunks)
+
+
+def _collect_headers(environ: WSGIEnvironment) -> tuple[tuple[str, str], ...]:
+    # WSGI has no repeated fields: web servers join them with a comma. Where the core wants one
+    # value, such as in Authorization, it refuses the joined one as malformed.
+    return tuple(
+        (name.removeprefix("HTTP_").replace("_", "-").lower(), value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_") or name in {"CONTENT_TYPE", "CONTENT_LENGTH"}
+    )
+
+
+_UNREADABLE: HttpResponse = render(
+    {
+        "error": "invalid_request",
+        "error_description": "the body is not as long as Content-Length says",
+    },
+    status=400,
+)

@@ -1,0 +1,375 @@
+"""Puts a server together: which port serves which endpoint, decided once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from datetime import timedelta
+from os import urandom
+from typing import Any, Literal, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from oauthgrants.checks import require_grants, require_issuer
+from oauthgrants.client_auth import CLIENT_PARAMETERS, ClientAuthenticator
+from oauthgrants.client_auth.secrets import SecretVerifier
+from oauthgrants.clients import AUTH_METHODS
+from oauthgrants.endpoints.documents import DocumentEndpoint
+from oauthgrants.endpoints.form_post import FormEndpoint, FormHandler
+from oauthgrants.endpoints.introspection import PARAMETERS, IntrospectionHandler
+from oauthgrants.endpoints.metadata import generate_metadata, well_known_url
+from oauthgrants.endpoints.revocation import RevocationHandler
+from oauthgrants.endpoints.token import TokenHandler
+from oauthgrants.events import EventSink, LoggingSink, recorder
+from oauthgrants.forms import FormParser, Limits
+from oauthgrants.granting import ResourceRules, ScopeRules
+from oauthgrants.grants import Grant, Services
+from oauthgrants.hashing import Argon2idHasher
+from oauthgrants.issuing import TokenIssuer
+from oauthgrants.lookup import TokenLookup
+from oauthgrants.ports import (
+    ClientStore,
+    Clock,
+    DenyList,
+    ExtraClaims,
+    Hasher,
+    LifetimePolicy,
+    ScopePolicy,
+    TokenStore,
+    UserStore,
+    utc_now,
+)
+from oauthgrants.scopes import Scope
+from oauthgrants.secret import Randomness, SecretFormat
+from oauthgrants.token_formats import AccessTokenFormat
+from oauthgrants.token_formats.opaque import OpaqueFormat
+from oauthgrants.tokens import Lifetimes
+from oauthgrants.wire import HttpRequest, HttpResponse, render
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Only for annotations: without JWTs, joserfc is neither needed nor loaded.
+    from oauthgrants.jose import SigningKey
+    from oauthgrants.keys import KeySource
+
+_P = TypeVar("_P")
+_Endpoint = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
+_DAY = 24 * 60 * 60
+_FIVE_MINUTES = 5 * 60
+
+
+class Store(ClientStore, UserStore, TokenStore, DenyList, Protocol):
+    """A store that fills every port."""
+
+
+@attrs.frozen(kw_only=True)
+class Endpoints:
+    """
+    Where the endpoints are: paths below the issuer, with a query if need be.
+
+    Raises:
+        ValueError: One does not begin with ``/``, or has a fragment (RFC 6749, 3.2).
+    """
+
+    token: str = "/token"
+    introspection: str = "/introspect"
+    revocation: str = "/revoke"
+    jwks: str = "/jwks.json"
+
+    def __attrs_post_init__(self) -> None:
+        for name, path in attrs.asdict(self).items():
+            if not path.startswith("/") or "#" in path:
+                raise ValueError(
+                    f"the {name} endpoint is {path!r}; it has to begin with '/', without fragment "
+                    "(RFC 6749, Section 3.2)"
+                )
+
+
+class Assembly:
+    """What both colours share."""
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        grants: Iterable[Grant],
+        store: Store | None = None,
+        clients: ClientStore | None = None,
+        tokens: TokenStore | None = None,
+        users: UserStore | None = None,
+        deny_list: DenyList | None = None,
+        hasher: Hasher | None = None,
+        scope_policy: ScopePolicy | None = None,
+        lifetime_policy: LifetimePolicy | None = None,
+        extra_claims: ExtraClaims | None = None,
+        event_sink: EventSink | None = None,
+        access_token_format: Literal["opaque", "jwt"] = "opaque",
+        signing_keys: KeySource | SigningKey | None = None,
+        introspection_jwt: bool = False,
+        lifetimes: Lifetimes = Lifetimes(),
+        refresh_grace: timedelta = timedelta(),
+        audience: str | Iterable[str] = (),
+        client_auth_methods: Collection[str] = AUTH_METHODS,
+        secret_methods_equal: bool = False,
+        limits: Limits = Limits(),
+        endpoints: Endpoints = Endpoints(),
+        metadata: Mapping[str, Any] | None = None,
+        scopes_supported: Scope | str | None = None,
+        publish_response_types: bool = True,
+        allow_insecure_transport: bool = False,
+        password_workers: int | None = None,
+        clock: Clock = utc_now,
+        random: Randomness = urandom,
+    ) -> None:
+        """
+        Make a server.
+
+        Args:
+            issuer: Its identifier, an https URL without query and fragment (RFC 8414, 2).
+            grants: Those that are enabled.
+            store: Fills each port that is not given by itself.
+            clients: The registered clients.
+            tokens: The stored tokens.
+            users: The resource owners; clients alone need none.
+            deny_list: Which JWTs are revoked; opaque tokens need none.
+            hasher: How passwords are kept; `Argon2idHasher` by default.
+            scope_policy: May grant less than was asked for; by default, too much is refused.
+            lifetime_policy: Has the last word on how long tokens live.
+            extra_claims: Adds claims of the host's own to access tokens.
+            event_sink: Who hears of events; the logger ``oauthgrants`` by default.
+            access_token_format: ``opaque``, or ``jwt`` (RFC 9068), which takes *signing_keys*
+                and an *audience*.
+            signing_keys: A key, or where keys come from and change without a restart.
+            introspection_jwt: Whether introspection answers are signed for callers that accept
+                it (RFC 9701); takes *signing_keys*.
+            lifetimes: How long tokens live, where grant and client do not say.
+            refresh_grace: For so long may the refresh token that was spent last come again,
+                from a client that authenticates (C-20); zero for never.
+            audience: Whom tokens are for when the request names no resource (C-26).
+            client_auth_methods: The registered names of those that are enabled.
+            secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
+            limits: How much a request may bring.
+            endpoints: Where the endpoints are.
+            metadata: Further members of the metadata (C-25).
+            scopes_supported: The scopes to publish there.
+            publish_response_types: Whether ``response_types_supported`` is there, empty (C-17).
+            allow_insecure_transport: Whether *issuer* may be plain http, on loopback hosts only.
+            password_workers: How many passwords `AsyncAuthorizationServer` checks at a time,
+                each with the memory that the hasher asks for; by default one a processor.
+            clock: Tells the time, aware, in UTC.
+            random: Makes tokens.
+
+        Raises:
+            ValueError: Something contradicts the specifications, or is missing; says what.
+        """
+        require_issuer(issuer, allow_insecure_transport=allow_insecure_transport)
+        unknown = sorted(set(client_auth_methods) - AUTH_METHODS)
+        if unknown:
+            raise ValueError(
+                f"client_auth_methods has {', '.join(unknown)}; "
+                f"there are {', '.join(sorted(AUTH_METHODS))}"
+            )
+        self.issuer = issuer
+        """The issuer identifier."""
+        self.limits = limits
+        """How much a request may bring; adapters need not read further."""
+        self._password_workers = password_workers
+        self._clock = clock
+        self._random = random
+        self._record = recorder(event_sink or LoggingSink())
+        self._keys = None if signing_keys is None else _to_key_source(signing_keys)
+        default_audience = (audience,) if isinstance(audience, str) else tuple(audience)
+        enabled = require_grants(grants)
+
+        client_store = self._adapt(_require(clients or store, "clients"))
+        token_store = self._adapt(_require(tokens or store, "tokens"))
+        denied = deny_list or store
+        password_hasher = self._adapt_slow(hasher or Argon2idHasher())
+        self._deny_list = None if denied is None else self._adapt(denied)
+        refresh_format = SecretFormat("ogrt_", random)
+        formats: tuple[AccessTokenFormat, ...] = (
+            OpaqueFormat(token_store, SecretFormat("ogat_", random)),
+        )
+        if access_token_format == "jwt":
+            # The opaque ones from before a change of format stay valid.
+            formats = (self._make_jwt_format(default_audience), *formats)
+        issuing = TokenIssuer(
+            tokens=token_store,
+            access_format=formats[0],
+            refresh_format=refresh_format,
+            deny_list=None if formats[0].is_stored else self._deny_list,
+            clock=clock,
+            record=self._record,
+            lifetimes=lifetimes,
+            lifetime_policy=None if lifetime_policy is None else self._adapt(lifetime_policy),
+            extra_claims=None if extra_claims is None else self._adapt(extra_claims),
+            grace=refresh_grace,
+        )
+        services = Services(
+            issuer=issuing,
+            scopes=ScopeRules(
+                policy=None if scope_policy is None else self._adapt(scope_policy),
+                most=limits.scope,
+            ),
+            resources=ResourceRules(default_audience),
+            tokens=token_store,
+            users=None if (users or store) is None else self._adapt(users or store),
+            hasher=password_hasher,
+            clock=clock,
+            limits=limits,
+            record=self._record,
+            refreshes="refresh_token" in enabled,
+            adapt=self._adapt_slow,
+        )
+        self.lookup = TokenLookup(
+            tokens=token_store, access_formats=formats, refresh_format=refresh_format, clock=clock
+        )
+        """Finds this server's tokens, for resource servers in the same process."""
+        self._authenticator = ClientAuthenticator(
+            clients=client_store,
+            secrets=SecretVerifier(clients=client_store, hasher=password_hasher),
+            methods=frozenset(client_auth_methods),
+            secret_methods_equal=secret_methods_equal,
+            limits=limits,
+            clock=clock,
+        )
+        named = [extra_claims.parameters] if extra_claims is not None else []
+        known = {"grant_type"}.union(*named, *(grant.parameters for grant in enabled.values()))
+        self._token = self._form_endpoint(
+            known, TokenHandler({name: grant.bind(services) for name, grant in enabled.items()})
+        )
+        self._introspect = self._form_endpoint(
+            PARAMETERS,
+            IntrospectionHandler(
+                issuer=issuer,
+                lookup=self.lookup,
+                sign=self._make_signer() if introspection_jwt else None,
+                clock=clock,
+                record=self._record,
+            ),
+            # Where answers are signed, nobody is asked for Basic (RFC 9701, 5; C-16).
+            challenges=not introspection_jwt,
+        )
+        self._revoke = self._form_endpoint(
+            PARAMETERS,
+            RevocationHandler(lookup=self.lookup, issuer=issuing, clock=clock, record=self._record),
+        )
+
+        base = issuer.rstrip("/")
+        self.token_endpoint = base + endpoints.token
+        """The URL of the token endpoint (RFC 6749, 3.2)."""
+        self.introspection_endpoint = base + endpoints.introspection
+        """The URL of the introspection endpoint (RFC 7662, 2)."""
+        self.revocation_endpoint = base + endpoints.revocation
+        """The URL of the revocation endpoint (RFC 7009, 2)."""
+        self.jwks_uri = None if self._keys is None else base + endpoints.jwks
+        """The URL of the JWK Set, None on a server that signs nothing."""
+        self._metadata = generate_metadata(
+            {
+                "issuer": issuer,
+                "token_endpoint": self.token_endpoint,
+                "introspection_endpoint": self.introspection_endpoint,
+                "revocation_endpoint": self.revocation_endpoint,
+                "jwks_uri": self.jwks_uri,
+                "scopes_supported": list(Scope.of(scopes_supported or Scope())),
+                "grant_types_supported": sorted(enabled),
+            },
+            auth_methods=client_auth_methods,
+            introspection_algorithm=self._keys.signing_key().algorithm
+            if introspection_jwt and self._keys is not None
+            else None,
+            publish_response_types=publish_response_types,
+            added=metadata or {},
+        )
+        self._by_path = self._route()
+
+    def _route(self) -> dict[str, _Endpoint]:
+        routes: dict[str, _Endpoint] = {
+            self.token_endpoint: self._token,
+            self.introspection_endpoint: self._introspect,
+            self.revocation_endpoint: self._revoke,
+            well_known_url(self.issuer, "oauth-authorization-server"): DocumentEndpoint(
+                make=lambda: self._metadata, max_age=_DAY
+            ).answer,
+        }
+        if self.jwks_uri is not None:
+            routes[self.jwks_uri] = DocumentEndpoint(
+                make=self._make_jwks, max_age=_FIVE_MINUTES
+            ).answer
+        return {urlsplit(url).path: endpoint for url, endpoint in routes.items()}
+
+    def _form_endpoint(
+        self, known: Iterable[str], handler: FormHandler, *, challenges: bool = True
+    ) -> _Endpoint:
+        return FormEndpoint(
+            parser=FormParser(CLIENT_PARAMETERS.union(known), frozenset({"resource"}), self.limits),
+            authenticator=attrs.evolve(self._authenticator, challenges=challenges),
+            handler=handler,
+            clock=self._clock,
+            record=self._record,
+        ).answer
+
+    def _make_jwt_format(self, audience: tuple[str, ...]) -> AccessTokenFormat:
+        from oauthgrants.token_formats.jwt import JwtFormat
+
+        if self._keys is None:
+            raise ValueError("access_token_format jwt takes signing_keys=")
+        if self._deny_list is None:
+            raise ValueError("access_token_format jwt takes store=, or deny_list=")
+        if not audience:
+            raise ValueError(
+                "access_token_format jwt takes audience=: there is no token without aud "
+                "(RFC 9068, Section 3)"
+            )
+        return JwtFormat(
+            issuer=self.issuer,
+            keys=self._keys,
+            deny_list=self._deny_list,
+            clock=self._clock,
+            random=self._random,
+        )
+
+    def _make_signer(self) -> Callable[..., str]:
+        keys = self._keys
+        if keys is None:
+            raise ValueError("introspection_jwt takes signing_keys=")
+
+        def sign(claims: dict[str, Any], *, typ: str) -> str:
+            return keys.signing_key().sign(claims, typ=typ)
+
+        return sign
+
+    def _make_jwks(self) -> Mapping[str, Any]:
+        if self._keys is None:
+            return {"keys": []}
+        return {"keys": [key.as_dict() for key in self._keys.public_keys(self._clock())]}
+
+    def _adapt(self, port: _P) -> _P:
+        """Return *port* as this server calls it."""
+        return port
+
+    def _adapt_slow(self, port: _P) -> _P:
+        """Return *port*, which computes for long, as this server calls it."""
+        return port
+
+    async def _handle(self, request: HttpRequest) -> HttpResponse:
+        endpoint = self._by_path.get(request.path)
+        if endpoint is None:
+            return render(
+                {"error": "invalid_request", "error_description": "there is no such endpoint"},
+                status=404,
+            )
+        return await endpoint(request)
+
+
+def _require(port: Any, name: str) -> Any:
+    if port is None:
+        raise ValueError(f"the server has no {name}: give it store=, or {name}=")
+    return port
+
+
+def _to_key_source(keys: KeySource | SigningKey) -> KeySource:
+    from oauthgrants.jose import SigningKey
+    from oauthgrants.keys import KeyRing
+
+    return KeyRing(keys) if isinstance(keys, SigningKey) else keys

@@ -1,0 +1,53 @@
+"""Documents that anybody may read and keep for a while: metadata and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any
+
+import attrs
+
+from oauthgrants.errors import InvalidRequest
+from oauthgrants.wire import HttpRequest, HttpResponse, encode_json, render_error
+
+_READ_METHODS = "GET, HEAD"
+
+
+class ReadOnly(InvalidRequest):
+    """The document is there to be read (RFC 9110, 15.5.6)."""
+
+    status = 405
+    headers = (("Allow", _READ_METHODS),)
+
+
+@attrs.frozen(kw_only=True)
+class DocumentEndpoint:
+    """
+    Serves a JSON document by GET and HEAD (RFC 8414, 3.2; RFC 7517, 5; RFC 9728, 3.2).
+
+    Attributes:
+        make: Returns the document as it is now.
+        max_age: For how many seconds it may be kept.
+    """
+
+    make: Callable[[], Mapping[str, Any]]
+    max_age: int
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """Return the document, or 304 to whom has it already (RFC 9110, 13.1.2)."""
+        if request.method not in {"GET", "HEAD"}:
+            return render_error(ReadOnly("the method has to be GET"))
+        body = encode_json(self.make()).encode()
+        etag = f'"{sha256(body).hexdigest()[:32]}"'
+        headers = (("Cache-Control", f"public, max-age={self.max_age}"), ("ETag", etag))
+        if _is_known(etag, ",".join(request.get_headers("if-none-match"))):
+            return HttpResponse(status=304, headers=headers)
+        return HttpResponse(
+            status=200, headers=(("Content-Type", "application/json"), *headers), body=body
+        )
+
+
+def _is_known(etag: str, known: str) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    return etag in tags or "*" in tags

@@ -1,0 +1,143 @@
+"""The introspection endpoint (RFC 7662), with signed answers (RFC 9701)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+import attrs
+
+from oauthgrants.clients import VerifiedClient
+from oauthgrants.errors import InvalidClient
+from oauthgrants.events import Event, TokenIntrospected
+from oauthgrants.forms import Form
+from oauthgrants.lookup import TokenLookup
+from oauthgrants.ports import Clock
+from oauthgrants.secret import Secret
+from oauthgrants.tokens import AccessToken, RefreshToken
+from oauthgrants.wire import NO_STORE, HttpRequest, HttpResponse, render
+
+PARAMETERS = frozenset({"token", "token_type_hint"})
+JWT_MEDIA_TYPE = "application/token-introspection+jwt"
+_INACTIVE: dict[str, Any] = {"active": False}
+
+
+class SignClaims(Protocol):
+    """Signs claims as a JWT."""
+
+    def __call__(self, claims: dict[str, Any], *, typ: str) -> str:
+        """Return the compact JWS."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class IntrospectionHandler:
+    """
+    Tells the owner of a token, and the resource servers that it is for, what it stands for.
+
+    Attributes:
+        issuer: The ``iss``.
+        lookup: Finds tokens.
+        sign: Signs answers for callers that accept JWTs, None to switch that off.
+        clock: Tells the time.
+        record: Tells of events.
+    """
+
+    issuer: str
+    lookup: TokenLookup
+    sign: SignClaims | None = None
+    clock: Clock
+    record: Callable[[Event], None]
+
+    async def __call__(
+        self, request: HttpRequest, form: Form, client: VerifiedClient
+    ) -> HttpResponse:
+        """
+        Return what the token stands for, or that it is not active (RFC 7662, 2.2).
+
+        Raises:
+            InvalidClient: The client is public, so cannot prove who it is (2.1).
+            InvalidRequest: ``token`` is missing.
+        """
+        if not client.authenticated:
+            raise InvalidClient("client authentication failed", reason="public client")
+        value = Secret(form.require("token"))
+        token = await self.lookup.find(value, form.get("token_type_hint"))
+        members = _INACTIVE
+        if token is not None and _may_see(client, token):
+            members = self._describe(token)
+        self.record(
+            TokenIntrospected(
+                at=self.clock(),
+                source=request.source,
+                client_id=client.client_id,
+                active=members["active"],
+            )
+        )
+        if self.sign is not None and _accepts_jwt(request):
+            return self._signed(self.sign, members, client)
+        return render(members)
+
+    def _describe(self, token: AccessToken | RefreshToken) -> dict[str, Any]:
+        members: dict[str, Any] = {
+            "active": True,
+            "iss": self.issuer,
+            "client_id": token.client_id,
+            "sub": token.sub,
+            "iat": _seconds(token.issued_at),
+            "exp": _seconds(token.expires_at),
+        }
+        if token.scope:
+            members["scope"] = str(token.scope)
+        if token.username is not None:
+            members["username"] = token.username
+        if token.audience:
+            members["aud"] = token.audience[0] if len(token.audience) == 1 else token.audience
+        if isinstance(token, RefreshToken):
+            return members
+        members["token_type"] = "Bearer"
+        if token.jti is not None:
+            members["jti"] = token.jti
+        # Registered members win (RFC 7662, 3.1), the absent ones too.
+        extra = {name: value for name, value in token.extra.items() if name not in _REGISTERED}
+        return {**extra, **members}
+
+    def _signed(
+        self, sign: SignClaims, members: dict[str, Any], client: VerifiedClient
+    ) -> HttpResponse:
+        claims = {
+            "iss": self.issuer,
+            "aud": client.client_id,
+            "iat": _seconds(self.clock()),
+            "token_introspection": members,
+        }
+        return HttpResponse(
+            status=200,
+            headers=(("Content-Type", JWT_MEDIA_TYPE), *NO_STORE),
+            body=sign(claims, typ="token-introspection+jwt").encode(),
+        )
+
+
+_REGISTERED = frozenset(
+    {"active", "scope", "client_id", "username", "token_type", "exp", "iat", "nbf", "sub", "aud",
+     "iss", "jti", "cnf"}
+)  # fmt: skip
+
+
+def _may_see(client: VerifiedClient, token: AccessToken | RefreshToken) -> bool:
+    if token.client_id == client.client_id:
+        return True
+    # A resource server that took a refresh token for an access token would be fooled.
+    return isinstance(token, AccessToken) and not set(client.client.introspects).isdisjoint(
+        token.audience
+    )
+
+
+def _accepts_jwt(request: HttpRequest) -> bool:
+    media_types = ",".join(request.get_headers("accept")).lower().split(",")
+    return any(each.partition(";")[0].strip() == JWT_MEDIA_TYPE for each in media_types)
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -1,0 +1,63 @@
+"""The server's metadata, generated from what is wired (RFC 8414)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+
+def well_known_url(identifier: str, suffix: str) -> str:
+    """
+    Return where the metadata of *identifier* are: between its host and its path.
+
+    Args:
+        identifier: An issuer (RFC 8414, 3.1) or a resource (RFC 9728, 3.1).
+        suffix: The registered name, such as ``oauth-authorization-server``.
+
+    >>> well_known_url("https://example.com/issuer1", "oauth-authorization-server")
+    'https://example.com/.well-known/oauth-authorization-server/issuer1'
+    """
+    url = urlsplit(identifier)
+    path = url.path.removesuffix("/")
+    return urlunsplit((url.scheme, url.netloc, f"/.well-known/{suffix}{path}", url.query, ""))
+
+
+def generate_metadata(
+    wired: Mapping[str, Any],
+    *,
+    auth_methods: Collection[str],
+    introspection_algorithm: str | None,
+    publish_response_types: bool,
+    added: Mapping[str, Any],
+) -> dict[str, Any]:
+    """
+    Return the metadata document (RFC 8414, 2).
+
+    Args:
+        wired: Members that say where the endpoints are and what they do; the empty ones among
+            them are left out (3.2).
+        auth_methods: The client authentication methods that are enabled.
+        introspection_algorithm: What signs introspection answers, None if nothing does.
+        publish_response_types: Whether ``response_types_supported`` is there, empty (C-17).
+        added: What the host adds (C-25).
+
+    Raises:
+        ValueError: The host would replace a generated member.
+    """
+    generated = {name: value for name, value in wired.items() if value}
+    for endpoint in ("token", "revocation"):
+        generated[f"{endpoint}_endpoint_auth_methods_supported"] = sorted(auth_methods)
+    # Whoever introspects has to prove who it is (RFC 7662, 2.1).
+    provable = sorted(set(auth_methods) - {"none"})
+    generated["introspection_endpoint_auth_methods_supported"] = provable
+    if introspection_algorithm is not None:
+        generated["introspection_signing_alg_values_supported"] = [introspection_algorithm]
+    if publish_response_types:
+        generated["response_types_supported"] = []
+    replaced = sorted(generated.keys() & added.keys())
+    if replaced:
+        raise ValueError(
+            f"metadata has {', '.join(replaced)}, which the server generates from what is wired"
+        )
+    return {**generated, **added}

@@ -1,0 +1,1 @@
+"""What tests of the host build on. Nothing in the library imports it."""
