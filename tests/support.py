@@ -83,8 +83,10 @@ class World:
 
     colour: Colour
     runner: asyncio.Runner
-    store: MemoryStore = attrs.field(factory=MemoryStore)
     clock: SettableClock = attrs.field(factory=SettableClock)
+    store: MemoryStore = attrs.field(
+        default=attrs.Factory(lambda self: MemoryStore(clock=self.clock), takes_self=True)
+    )
     sink: ListSink = attrs.field(factory=ListSink)
     secrets: dict[str, Secret] = attrs.field(factory=dict[str, Secret])
     settings: dict[str, Any] = attrs.field(factory=dict[str, Any])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import sha256
 from hmac import compare_digest
 from os import urandom
+from threading import Lock
 
 import attrs
 
@@ -17,6 +19,9 @@ _PHC = re.compile(
 )
 _SALT_OCTETS = 16
 _HASH_OCTETS = 32
+# Derivations with several lanes take their threads from one pool of OpenSSL's, where two at a
+# time can wait for each other for ever (cryptography 50 with OpenSSL 4.0).
+_LANES = Lock()
 
 
 def token_digest(value: Secret) -> bytes:
@@ -85,13 +90,15 @@ class Argon2idHasher:
         # Imported here, so that services without passwords never load it.
         from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-        return Argon2id(
+        kdf = Argon2id(
             salt=urandom(_SALT_OCTETS),
             length=_HASH_OCTETS,
             iterations=self.time_cost,
             lanes=self.lanes,
             memory_cost=self.memory_cost,
-        ).derive_phc_encoded(secret.reveal().encode())
+        )
+        with _turn(self.lanes):
+            return kdf.derive_phc_encoded(secret.reveal().encode())
 
     def verify(self, encoded: str | None, secret: Secret) -> bool:
         """
@@ -103,12 +110,13 @@ class Argon2idHasher:
         if encoded is None:
             self.hash(secret)
             return False
-        self._costs(encoded)
+        _, _, lanes = self._costs(encoded)
         from cryptography.exceptions import InvalidKey
         from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
         try:
-            Argon2id.verify_phc_encoded(secret.reveal().encode(), encoded)
+            with _turn(lanes):
+                Argon2id.verify_phc_encoded(secret.reveal().encode(), encoded)
         except InvalidKey:
             return False
         return True
@@ -133,3 +141,8 @@ class Argon2idHasher:
             )
         memory, time, lanes = map(int, match.groups())
         return memory, time, lanes
+
+
+def _turn(lanes: int) -> AbstractContextManager[object]:
+    """Return what to hold while deriving with so many lanes."""
+    return _LANES if lanes > 1 else nullcontext()

@@ -324,7 +324,7 @@ class _OffLoop:
         from inspect import iscoroutinefunction
 
         method = getattr(self._port, name)
-        if iscoroutinefunction(method):
+        if not callable(method) or iscoroutinefunction(method):
             return method
         in_thread = self._in_thread
 
