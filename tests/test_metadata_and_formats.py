@@ -263,16 +263,14 @@ def test_a_kid_is_one_keys(signing: World) -> None:
     ],
 )  # fmt: skip
 def test_a_jwt_server_says_what_it_lacks(settings: dict[str, Any], message: str) -> None:
+    usual: dict[str, Any] = {
+        "issuer": ISSUER,
+        "store": MemoryStore(),
+        "grants": [ClientCredentialsGrant()],
+        "access_token_format": "jwt",
+    }
     with pytest.raises(ValueError, match=message):
-        AuthorizationServer(
-            **{
-                "issuer": ISSUER,
-                "store": MemoryStore(),
-                "grants": [ClientCredentialsGrant()],
-                "access_token_format": "jwt",
-                **settings,
-            }
-        )
+        AuthorizationServer(**usual | settings)
 
 
 def test_signed_introspection_needs_keys() -> None:

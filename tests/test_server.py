@@ -197,3 +197,14 @@ def test_importing_brings_no_framework() -> None:
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
     assert answer.stdout.decode().strip() == "[]"
+
+
+def test_the_everyday_names_are_all_there() -> None:
+    """And come from the modules in which they live."""
+    import oauthgrants
+
+    assert sorted(vars(oauthgrants)["_HOMES"]) == dir(oauthgrants) == oauthgrants.__all__
+    for name in oauthgrants.__all__:
+        assert getattr(oauthgrants, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        vars(oauthgrants)["__getattr__"]("Nothing")

@@ -5,29 +5,33 @@ Client credentials (RFC 6749, 4.4), the legacy password grant (4.3), refresh (6)
 grants (4.5), for any web stack, with and without asyncio.
 """
 
-from oauthgrants.clients import Client, ClientSecret
-from oauthgrants.errors import (
-    InvalidClient,
-    InvalidClientMetadata,
-    InvalidGrant,
-    InvalidRequest,
-    InvalidScope,
-    OAuthError,
-    TemporarilyUnavailable,
-    UnauthorizedClient,
-    UnsupportedGrantType,
-)
-from oauthgrants.grants.client_credentials import ClientCredentialsGrant
-from oauthgrants.grants.password import PasswordGrant
-from oauthgrants.grants.refresh_token import RefreshTokenGrant
-from oauthgrants.hashing import Argon2idHasher
-from oauthgrants.scopes import Scope
-from oauthgrants.secret import Secret
-from oauthgrants.server import AsyncAuthorizationServer, AuthorizationServer
-from oauthgrants.stores.memory import MemoryStore
-from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken
-from oauthgrants.users import User
-from oauthgrants.wire import HttpRequest, HttpResponse
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oauthgrants.clients import Client, ClientSecret
+    from oauthgrants.errors import (
+        InvalidClient,
+        InvalidClientMetadata,
+        InvalidGrant,
+        InvalidRequest,
+        InvalidScope,
+        OAuthError,
+        TemporarilyUnavailable,
+        UnauthorizedClient,
+        UnsupportedGrantType,
+    )
+    from oauthgrants.grants.client_credentials import ClientCredentialsGrant
+    from oauthgrants.grants.password import PasswordGrant
+    from oauthgrants.grants.refresh_token import RefreshTokenGrant
+    from oauthgrants.hashing import Argon2idHasher
+    from oauthgrants.scopes import Scope
+    from oauthgrants.secret import Secret
+    from oauthgrants.server import AsyncAuthorizationServer, AuthorizationServer
+    from oauthgrants.stores.memory import MemoryStore
+    from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken
+    from oauthgrants.users import User
+    from oauthgrants.wire import HttpRequest, HttpResponse
 
 __all__ = [
     "AccessToken",
@@ -57,3 +61,46 @@ __all__ = [
     "UnsupportedGrantType",
     "User",
 ]
+
+# Loaded when they are first asked for: who issues opaque tokens never waits for what else is here.
+_HOMES = {
+    "AccessToken": "oauthgrants.tokens",
+    "Argon2idHasher": "oauthgrants.hashing",
+    "AsyncAuthorizationServer": "oauthgrants.server",
+    "AuthorizationServer": "oauthgrants.server",
+    "Client": "oauthgrants.clients",
+    "ClientCredentialsGrant": "oauthgrants.grants.client_credentials",
+    "ClientSecret": "oauthgrants.clients",
+    "HttpRequest": "oauthgrants.wire",
+    "HttpResponse": "oauthgrants.wire",
+    "InvalidClient": "oauthgrants.errors",
+    "InvalidClientMetadata": "oauthgrants.errors",
+    "InvalidGrant": "oauthgrants.errors",
+    "InvalidRequest": "oauthgrants.errors",
+    "InvalidScope": "oauthgrants.errors",
+    "Lifetimes": "oauthgrants.tokens",
+    "MemoryStore": "oauthgrants.stores.memory",
+    "OAuthError": "oauthgrants.errors",
+    "PasswordGrant": "oauthgrants.grants.password",
+    "RefreshToken": "oauthgrants.tokens",
+    "RefreshTokenGrant": "oauthgrants.grants.refresh_token",
+    "Scope": "oauthgrants.scopes",
+    "Secret": "oauthgrants.secret",
+    "TemporarilyUnavailable": "oauthgrants.errors",
+    "UnauthorizedClient": "oauthgrants.errors",
+    "UnsupportedGrantType": "oauthgrants.errors",
+    "User": "oauthgrants.users",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load an everyday name from the module that it lives in."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
