@@ -32,6 +32,7 @@ LAYERS = [
     ["clients"],
     ["users", "tokens"],
     ["scopes", "forms", "hashing"],
+    ["key_files"],
     ["keys"],
     ["jose"],
     ["errors", "secret"],

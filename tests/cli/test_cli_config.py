@@ -1,0 +1,369 @@
+"""The configuration file: what it may hold, and how the rest is refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from cli_support import WriteConfig, config_writer
+
+from oauthgrants import AuthorizationServer, HttpRequest, HttpResponse
+from oauthgrants.cli import main
+from oauthgrants.cli.config import read_server
+from oauthgrants.cli.errors import ConfigError
+from oauthgrants.grants.password import PasswordGrantWarning
+
+# The file of the design, less what is not there yet.
+DESIGN = """
+issuer = "http://127.0.0.1:8000"       # plain http on loopback hosts only
+store = "memory:"
+
+[tokens]
+format = "opaque"
+access_token_lifetime = 3600           # seconds
+refresh_token_lifetime = 2592000
+refresh_grace = 0
+audience = "https://api.example.com"
+
+[grants]
+client_credentials = true
+password = true                        # writes the RFC 9700 warning to stderr
+refresh_token = true
+
+[client_authentication]
+secret_methods_equal = false           # true: Basic and post for either registration (C-12)
+
+[[clients]]
+client_id = "reports"
+client_secret = "7Fjfp0ZBr1KtDRbnfVdmIw"
+client_secret_machine_made = true      # false: kept as Argon2id, a slow check on every call
+client_secret_expires_at = 0
+token_endpoint_auth_method = "client_secret_basic"
+grant_types = ["client_credentials"]
+scope = "reports:read reports:write"   # all it may have
+default_scope = "reports:read"
+resources = ["https://api.example.com"]
+introspects = ["https://api.example.com"]
+first_party = false
+access_token_lifetime = 600
+
+[[users]]
+username = "alice"
+password = "wonderland"
+sub = "user-1"
+scope = "profile reports:read"
+active = true
+"""
+
+MINIMAL = """
+issuer = "http://127.0.0.1:8000"
+[grants]
+client_credentials = true
+"""
+
+CLIENT = """
+[[clients]]
+client_id = "reports"
+client_secret = "swordfish"
+client_secret_machine_made = true
+grant_types = ["client_credentials"]
+"""
+
+USER = """
+[[users]]
+username = "alice"
+password_hash = "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA"
+sub = "user-1"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> WriteConfig:
+    return config_writer(tmp_path)
+
+
+def post(server: AuthorizationServer, **form: str) -> HttpResponse:
+    return server.token(
+        HttpRequest(
+            method="POST",
+            url=f"{server.issuer}/token",
+            headers=[("Content-Type", "application/x-www-form-urlencoded")],
+            body=urlencode(form).encode(),
+        )
+    )
+
+
+def test_the_file_of_the_design_makes_a_server() -> None:
+    """With one warning, for the password grant."""
+    with pytest.warns(PasswordGrantWarning, match=r"RFC 9700") as caught:
+        server = read_server(DESIGN)
+
+    assert 1 == len(caught)
+    assert "http://127.0.0.1:8000/token" == server.token_endpoint
+
+
+def test_what_the_file_says_is_what_the_server_does() -> None:
+    with pytest.warns(PasswordGrantWarning):
+        server = read_server("""
+            issuer = "http://localhost:8000"
+            [tokens]
+            access_token_lifetime = 120
+            audience = ["https://a.example.com", "https://b.example.com"]
+            [grants]
+            password = true
+            refresh_token = true
+            client_credentials = false
+            [client_authentication]
+            secret_methods_equal = true
+            [[clients]]
+            client_id = "app"
+            client_secret = "swordfish"
+            client_secret_expires_at = 32503680000
+            client_name = "The app"
+            grant_types = ["password", "refresh_token", "client_credentials"]
+            scope = "a b"
+            default_scope = "a"
+            first_party = true
+            refresh_token_lifetime = 60
+            secret_methods_equal = true
+            [[clients]]
+            client_id = "phone"
+            token_endpoint_auth_method = "none"
+            grant_types = ["password"]
+            first_party = true
+            [[users]]
+            username = "alice"
+            password = "wonderland"
+            sub = "user-1"
+            scope = ""
+            [[users]]
+            username = "bob"
+            password = "builder"
+            sub = "user-2"
+            active = false
+        """)
+    app = {"client_id": "app", "client_secret": "swordfish"}
+    alice = {"grant_type": "password", "username": "alice", "password": "wonderland"}
+
+    # The empty scope of a user allows none.
+    assert "invalid_scope" == post(server, **app, **alice).json()["error"]
+    answer = post(server, client_id="phone", **alice).json()
+    assert (120, None) == (answer["expires_in"], answer.get("scope"))
+    bob = {"grant_type": "password", "username": "bob", "password": "builder"}
+    assert "invalid_grant" == post(server, client_id="phone", **bob).json()["error"]
+    off = post(server, **app, grant_type="client_credentials")
+    assert "unsupported_grant_type" == off.json()["error"]
+
+
+def test_a_secret_of_the_file_can_have_expired() -> None:
+    expired = int((datetime.now(UTC) - timedelta(days=1)).timestamp())
+    server = read_server(
+        MINIMAL
+        + CLIENT
+        + f"""token_endpoint_auth_method = "client_secret_post"
+        client_secret_expires_at = {expired}"""
+    )
+    credentials = {"client_id": "reports", "client_secret": "swordfish"}
+
+    assert 401 == post(server, grant_type="client_credentials", **credentials).status
+
+
+def test_a_secret_that_many_clients_would_garble_warns_with_its_place() -> None:
+    text = MINIMAL + CLIENT.replace("swordfish", "sword+fish")
+
+    with pytest.warns(UserWarning, match=r"^clients\[0\]: this client_secret reads"):
+        read_server(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "issuer: is missing"),
+        ("issuer = 1", "issuer: has to be a string, and not an empty one"),
+        ('issuer = ""', "issuer: has to be a string, and not an empty one"),
+        ('isuer = "https://a"', "isuer: unknown key; is it issuer?"),
+        ('"x\\ny" = 1', "'x\\ny': unknown key; there are issuer, store, "),
+        ('issuer = "http://me:pw@127.0.0.1"', "issuer: has to be an https URL of host, port"),
+        ('issuer = "ftp://127.0.0.1"', "issuer: has to be an https URL of host, port"),
+        ('issuer = "http://127.0.0.1:x"', "issuer: has to be an https URL of host, port"),
+        ('issuer = "http://127.0.0.1:0"', "issuer: has to be an https URL of host, port"),
+        ('issuer = "http://["', "issuer: has to be an https URL of host, port"),
+        ('issuer = "http://127.0.0.1/a b"', "issuer: has to be an https URL of host, port"),
+        ('issuer = "http://127.0.0.1/é"', "issuer: has to be an https URL of host, port"),
+        (
+            MINIMAL.replace("127.0.0.1", "auth.example.com"),
+            "issuer 'http://auth.example.com:8000': plain http is for loopback hosts only",
+        ),
+        (MINIMAL.replace(":8000", "/?a=b"), "issuer 'http://127.0.0.1/?a=b' has to be a URL"),
+        ('store = "sqlite:///oauth.db"', 'store: "sqlite://…" is not supported yet'),
+        (
+            'store = "postgresql+psycopg://me:pw@db/x"',
+            'store: "postgresql+psycopg://…" is not supported yet',
+        ),
+        ('store = "redis://:pw@cache"', 'store: "redis://…" is not supported yet'),
+        ('store = "mysql://me:pw@db/x"', 'store: has to be "memory:"'),
+        ('store = "memory"', 'store: has to be "memory:"'),
+        ("tokens = 1", "tokens: has to be a table, [tokens]"),
+        ('[tokens]\nformat = "jwt"', 'tokens.format: "jwt" is not supported yet'),
+        ('[tokens]\nformat = "xml"', "tokens.format: has to be one of opaque"),
+        ('[tokens]\nsigning_alg = "ES256"', "tokens.signing_alg: is not supported yet"),
+        ('[tokens]\nsigning_key_file = "k"', "tokens.signing_key_file: is not supported yet"),
+        ("[tokens]\naccess_token_lifetime = 0", "tokens.access_token_lifetime: has to be an int"),
+        ("[tokens]\naccess_token_lifetime = 1.5", "tokens.access_token_lifetime: has to be an int"),
+        ("[tokens]\naccess_token_lifetime = true", "tokens.access_token_lifetime: has to be an "),
+        ("[tokens]\nrefresh_token_lifetime = 9999999999999999", "tokens.refresh_token_lifetime:"),
+        ("[tokens]\nrefresh_grace = -1", "tokens.refresh_grace: has to be an integer from 0 to"),
+        ("[tokens]\naudience = 1", "tokens.audience: has to be a list of strings"),
+        ('[tokens]\naudience = [""]', "tokens.audience: has to be a string, and not an empty"),
+        ('[grants]\npassword = "yes"', "grants.password: has to be true or false"),
+        ("[grants]\nimplicit = true", "grants.implicit: unknown key; there are client_cred"),
+        ('issuer = "https://a"', "grants: none is true; there are client_credentials, password"),
+        (MINIMAL.replace("true", "false"), "grants: none is true; there are client_credentials"),
+        (
+            "[client_authentication]\naccept_endpoint_audience = false",
+            "client_authentication.accept_endpoint_audience: is not supported yet",
+        ),
+        ("[metadata]", "metadata: is not supported yet"),
+        ("[throttle]\nwindow = 900", "throttle: is not supported yet"),
+        ("[clients]", "clients: has to be an array of tables, [[clients]]"),
+        ("clients = [1]", "clients[0]: has to be a table"),
+        ("[[clients]]", "clients[0].client_id: is missing"),
+        ('[[clients]]\nclient_id = "é"', "clients[0].client_id: has to be of printable ASCII"),
+        (
+            CLIENT + '[[clients]]\nclient_id = "reports"',
+            "clients[1].client_id: is the same as that of clients[0]",
+        ),
+        (CLIENT + "grant_type = 1", "clients[0].grant_type: unknown key; is it grant_types?"),
+        (
+            CLIENT.replace('["client_credentials"]', '"password"'),
+            "clients[0].grant_types: has to be a list of strings",
+        ),
+        (
+            CLIENT.replace('["client_credentials"]', '["implicit"]'),
+            "clients[0].grant_types: may have client_credentials, password, refresh_token and",
+        ),
+        (
+            CLIENT + 'token_endpoint_auth_method = "private_key_jwt"',
+            "clients[0].token_endpoint_auth_method: has to be one of client_secret_basic, ",
+        ),
+        (CLIENT + 'scope = "a  b"', "clients[0].scope: the scope is malformed"),
+        (CLIENT + 'resources = ["api"]', "clients[0].resources: has to be of absolute URIs"),
+        (CLIENT + 'resources = ["x:y#z"]', "clients[0].resources: has to be of absolute URIs"),
+        (CLIENT + 'resources = ["http://["]', "clients[0].resources: has to be of absolute URIs"),
+        (CLIENT + "introspects = [1]", "clients[0].introspects: has to be a string, and not"),
+        (
+            CLIENT + "client_secret_expires_at = 253402300800",
+            "clients[0].client_secret_expires_at: has to be an integer from 0 to 253402300799",
+        ),
+        (
+            MINIMAL + CLIENT + 'default_scope = "a"',
+            "clients[0]: client 'reports': default_scope has to lie within scope",
+        ),
+        (
+            MINIMAL + '[[clients]]\nclient_id = "reports"',
+            "clients[0].client_secret: is missing",
+        ),
+        (
+            MINIMAL + CLIENT + 'token_endpoint_auth_method = "none"',
+            "clients[0].client_secret: does not go with token_endpoint_auth_method none",
+        ),
+        (
+            MINIMAL
+            + '[[clients]]\nclient_id = "a"\ntoken_endpoint_auth_method = "none"'
+            + "\nclient_secret_machine_made = true",
+            "clients[0].client_secret_machine_made: does not go with token_endpoint_auth_method",
+        ),
+        ("[[users]]", "users[0].username: is missing"),
+        ('[[users]]\nusername = "alice"', "users[0].sub: is missing"),
+        (
+            '[[users]]\nusername = "a\\nb"\nsub = "s"',
+            "users[0].username: has a character that is not allowed",
+        ),
+        (
+            USER + USER.replace("user-1", "user-2"),
+            "users[1].username: is the same as that of users[0]",
+        ),
+        (USER + USER.replace("alice", "bob"), "users[1].sub: is the same as that of users[0]"),
+        (
+            MINIMAL + CLIENT + USER.replace("user-1", "reports"),
+            "users[0].sub: sub 'reports' is a client_id",
+        ),
+        (
+            MINIMAL + USER + 'password = "swordfish"',
+            "users[0].password: either it or password_hash is needed, and not both",
+        ),
+        (
+            MINIMAL + '[[users]]\nusername = "alice"\nsub = "user-1"',
+            "users[0].password: either it or password_hash is needed, and not both",
+        ),
+        (
+            USER.replace("argon2id", "swordfish"),
+            "users[0].password_hash: is not a PHC string of Argon2id",
+        ),
+        (
+            USER + f'password = "swordfish{"x" * 1024}"',
+            "users[0].password: has to be 1024 octets in UTF-8 at most",
+        ),
+        ("issuer = ", "is not TOML: Invalid value (at end of document)"),
+        ('issuer = "swordfish', "is not TOML: "),
+        (f"issuer = {'9' * 5000}", "is not TOML: "),
+        (f"issuer = {'[' * 5000}", "is not TOML: "),
+    ],
+)
+def test_what_may_not_be_is_refused_with_its_key(
+    text: str,
+    message: str,
+    config: WriteConfig,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Status 2, one line, without the value of any secret."""
+    path = config(text)
+
+    assert 2 == main(["serve", "--config", path])
+
+    out, err = capsys.readouterr()
+    assert "" == out
+    assert err.startswith(f"oauthgrants: {path}: {message}")
+    assert 1 == err.count("\n")
+    assert "swordfish" not in err
+    assert "pw" not in err
+
+
+def test_a_file_that_is_not_there_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "no.toml"
+
+    assert 2 == main(["serve", "--config", str(path)])
+
+    assert (
+        f"oauthgrants: {path}: cannot be read: No such file or directory\n"
+        == capsys.readouterr().err
+    )
+
+
+def test_a_file_that_is_not_text_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "latin.toml"
+    path.write_bytes('issuer = "é"'.encode("latin-1"))
+
+    assert 2 == main(["serve", "--config", str(path)])
+
+    assert f"oauthgrants: {path}: cannot be read: it is not UTF-8\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"(?m)^(\w+) =", DESIGN))))
+def test_each_key_is_refused_with_a_value_of_another_type(name: str) -> None:
+    """A moment is no key's type."""
+    lines = [
+        f"{name} = 1979-05-27T07:32:00Z" if line.startswith(f"{name} =") else line
+        for line in DESIGN.splitlines()
+    ]
+    with pytest.raises(ConfigError) as refused:
+        read_server("\n".join(lines))
+
+    assert f"{name}: has to be" in str(refused.value)
