@@ -71,7 +71,7 @@ class Limits:
 @attrs.frozen
 class Form:
     """
-    The known parameters of a request: decoded, none repeated, none empty.
+    The known parameters of a request: decoded, none repeated; an empty one counts as absent.
 
     What the server does not know has no way in.
     """
@@ -83,7 +83,7 @@ class Form:
 
     def get(self, name: str) -> str | None:
         """Return the value of *name*, None if it is absent or empty."""
-        return self._values.get(name)
+        return self._values.get(name) or None
 
     def require(self, name: str) -> str:
         """
@@ -93,13 +93,13 @@ class Form:
             InvalidRequest: It is absent or empty.
         """
         value = self._values.get(name)
-        if value is None:
+        if not value:
             raise InvalidRequest(f"the parameter {name} is missing")
         return value
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Return each value of *name*, a parameter declared as repeatable."""
-        return self._repeatable.get(name, ())
+        return tuple(filter(None, self._repeatable.get(name, ())))
 
 
 @attrs.frozen
@@ -135,22 +135,21 @@ class FormParser:
         pairs = text.split("&") if text else []
         if len(pairs) > self.limits.parameters:
             raise InvalidRequest("the body has too many parameters")
-        return self._collect(pairs)
+        # Most bodies have nothing to decode, which one look at the whole tells.
+        return self._collect(pairs, is_encoded="%" in text or "+" in text)
 
-    def _collect(self, pairs: Iterable[str]) -> Form:
+    def _collect(self, pairs: Iterable[str], *, is_encoded: bool) -> Form:
         values: dict[str, str] = {}
         repeatable: dict[str, tuple[str, ...]] = {}
         for pair in pairs:
             name, _, value = pair.partition("=")
-            # Unknown parameters are decoded too: a malformed body is malformed anywhere.
-            name, value = decode_form_text(name), decode_form_text(value)
+            if is_encoded:
+                # Unknown parameters too: a malformed body is malformed anywhere.
+                name, value = decode_form_text(name), decode_form_text(value)
             if name in self.repeatable:
                 repeatable[name] = (*repeatable.get(name, ()), value)
             elif name in self.known:
                 if name in values:
                     raise InvalidRequest(f"the parameter {name} is repeated")
                 values[name] = value
-        return Form(
-            {name: value for name, value in values.items() if value},
-            {name: tuple(filter(None, each)) for name, each in repeatable.items()},
-        )
+        return Form(values, repeatable)

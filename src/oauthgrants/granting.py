@@ -100,8 +100,10 @@ class ScopeRules:
             if not granted <= allowed:
                 raise ValueError("the scope policy grants more than client and user may have")
             return granted
+        if request.scope <= allowed:
+            return request.scope
         granted = request.scope & allowed
-        if request.scope and (not granted or (request.explicit and granted != request.scope)):
+        if request.explicit or not granted:
             raise InvalidScope(_BEYOND)
         return granted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 import attrs
 
@@ -13,6 +14,7 @@ from oauthgrants.errors import InvalidScope
 _SCOPE_TOKEN = r"[\x21\x23-\x5B\x5D-\x7E]+"
 # scope = scope-token *( SP scope-token )
 _SCOPE = re.compile(rf"{_SCOPE_TOKEN}(?: {_SCOPE_TOKEN})*")
+_OFTEN = 200
 
 
 @attrs.frozen(repr=False, str=False)
@@ -46,11 +48,10 @@ class Scope:
         Raises:
             InvalidScope: *text* does not follow the grammar, or is longer than *most*.
         """
-        if not _SCOPE.fullmatch(text):
-            raise InvalidScope("the scope is malformed")
         if text.count(" ") >= most:
             raise InvalidScope("the scope has too many tokens")
-        return cls(frozenset(text.split(" ")))
+        # Clients ask for the same again and again; what is long is rare, and not kept.
+        return _parse_often(text) if len(text) <= _OFTEN else _parse(text)
 
     @classmethod
     def of(cls, scope: Scope | str | Iterable[str]) -> Scope:
@@ -94,3 +95,12 @@ class Scope:
 
     def __repr__(self) -> str:
         return f"Scope({self._text!r})"
+
+
+def _parse(text: str) -> Scope:
+    if not _SCOPE.fullmatch(text):
+        raise InvalidScope("the scope is malformed")
+    return Scope(frozenset(text.split(" ")))
+
+
+_parse_often = lru_cache(maxsize=1024)(_parse)

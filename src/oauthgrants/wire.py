@@ -22,7 +22,7 @@ encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _to_pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in headers)
+    return tuple(headers)
 
 
 @attrs.frozen(kw_only=True)
@@ -48,6 +48,14 @@ class HttpRequest:
     source: str | None = None
     client_certificate: bytes | None = attrs.field(default=None, repr=False)
     client_certificate_verified: bool = False
+    _by_name: Mapping[str, list[str]] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        by_name: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            if value:
+                by_name.setdefault(name.lower(), []).append(value)
+        object.__setattr__(self, "_by_name", by_name)
 
     @property
     def path(self) -> str:
@@ -62,7 +70,7 @@ class HttpRequest:
 
         Empty ones count as absent.
         """
-        return [value for field, value in self.headers if value and field.lower() == name]
+        return self._by_name.get(name, [])
 
     def find_header(self, name: str, limits: Limits) -> str | None:
         """
