@@ -22,7 +22,7 @@ encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _to_pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple(headers)
+    return tuple((name, value) for name, value in headers)
 
 
 @attrs.frozen(kw_only=True)
