@@ -793,3 +793,33 @@ def test_no_warning_is_left_when_all_is_said(world: World) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert world.post(CC, client="service").status == 200
+
+
+def test_a_family_revoked_meanwhile_is_gone(world: World) -> None:
+    """Between the look-up of a refresh token and its rotation, it was signed out elsewhere."""
+    token = world.sign_in()["refresh_token"]
+    find = world.store.find_refresh_token
+
+    def find_and_revoke(digest: bytes) -> RefreshToken | None:
+        found = find(digest)
+        assert found is not None
+        world.store.revoke_family(found.family)
+        return found
+
+    world.store.find_refresh_token = find_and_revoke  # type: ignore[method-assign]
+
+    assert error_of(world.refresh(token)) == (400, "invalid_grant")
+    assert world.store.tokens == []
+
+
+@req("R9700-4.14.2-a")
+def test_a_refresh_token_spent_meanwhile_ends_its_family(world: World) -> None:
+    """Of two at once, both may see it unspent; the rotation knows."""
+    token = world.sign_in()["refresh_token"]
+    seen = world.store.find_refresh_token(token_digest(Secret(token)))
+    successor = world.refresh(token).json()["refresh_token"]
+    world.store.find_refresh_token = lambda _: seen  # type: ignore[method-assign]
+    replay = world.refresh(token)
+    del world.store.find_refresh_token
+
+    assert error_of(replay) == error_of(world.refresh(successor)) == (400, "invalid_grant")

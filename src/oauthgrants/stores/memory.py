@@ -227,12 +227,11 @@ class MemoryStore:
                 self._leave_family(refresh.family, digest)
 
     def _leave_family(self, name: str, digest: bytes) -> None:
-        family = self._families.get(name)
-        if family is not None:
-            family.access.discard(digest)
-            family.refresh.discard(digest)
-            if not family.access and not family.refresh:
-                del self._families[name]
+        family = self._families[name]
+        family.access.discard(digest)
+        family.refresh.discard(digest)
+        if not family.access and not family.refresh:
+            del self._families[name]
 
 
 class _ExpiryQueue:
