@@ -818,7 +818,7 @@ def test_a_refresh_token_spent_meanwhile_ends_its_family(world: World) -> None:
     token = world.sign_in()["refresh_token"]
     seen = world.store.find_refresh_token(token_digest(Secret(token)))
     successor = world.refresh(token).json()["refresh_token"]
-    world.store.find_refresh_token = lambda _: seen  # type: ignore[method-assign]
+    world.store.find_refresh_token = lambda digest: seen  # type: ignore[method-assign]
     replay = world.refresh(token)
     del world.store.find_refresh_token
 

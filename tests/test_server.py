@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import runpy
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -208,3 +209,14 @@ def test_the_everyday_names_are_all_there() -> None:
         assert getattr(oauthgrants, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         vars(oauthgrants)["__getattr__"]("Nothing")
+
+
+def test_the_package_runs_as_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["oauthgrants", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("oauthgrants", run_name="__main__")
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("oauthgrants 0.1.0")

@@ -348,3 +348,12 @@ def test_a_token_is_known_by_its_sha_256() -> None:
     assert token_digest(Secret("abc")).hex() == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
+
+
+@req("R6749-5.2-a")
+def test_an_error_may_go_without_description() -> None:
+    assert InvalidScope().parameters() == {"error": "invalid_scope"}
+    assert InvalidScope("why").parameters() == {
+        "error": "invalid_scope",
+        "error_description": "why",
+    }

@@ -1,0 +1,48 @@
+"""How Sphinx builds the documentation: ``sphinx-build -W -b html docs docs/_build/html``."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version as version_of
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "oauthgrants"
+author = "The oauthgrants developers"
+project_copyright = author
+release = version = version_of("oauthgrants")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+default_role = "py:obj"  # `Client` in a docstring means the class
+
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80
+napoleon_use_ivar = True  # what attrs makes of a field is no second description of it
+napoleon_use_rtype = False
+
+html_theme = "furo"
+html_title = f"oauthgrants {release}"
+html_copy_source = False
+html_show_sphinx = False
+pygments_style = "friendly"
+pygments_dark_style = "github-dark"
+
+
+def name_functions(*event: str | None) -> tuple[str | None, str | None]:
+    """Return a signature whose defaults name functions, as it cannot be read otherwise."""
+    signature, returns = event[-2:]
+    if signature is not None:
+        signature = re.sub(r"<(?:built-in )?function (\w+)>", r"\1", signature)
+    return signature, returns
+
+
+def setup(app: Sphinx) -> None:
+    """Take part in what autodoc does."""
+    app.connect("autodoc-process-signature", name_functions)
