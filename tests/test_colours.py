@@ -26,7 +26,7 @@ from oauthgrants import (
     User,
 )
 from oauthgrants.events import RefreshTokenReused
-from oauthgrants.ports import off_loop
+from oauthgrants.ports import off_loop, run
 from support import CHEAP, FORM, ISSUER, Colour, World, basic, error_of, password_grant
 
 req = pytest.mark.req
@@ -91,6 +91,23 @@ def test_a_port_that_suspends_under_the_sync_server_says_what_to_do() -> None:
     for answer in (server.token, server.handle):
         with pytest.raises(RuntimeError, match="use AsyncAuthorizationServer"):
             answer(request)
+
+
+def test_a_port_that_suspends_on_its_way_out_too_says_what_to_do() -> None:
+    """As a database session does."""
+
+    class Session:
+        async def __aenter__(self) -> None: ...
+
+        async def __aexit__(self, *args: object) -> None:
+            await asyncio.sleep(0)
+
+    async def query() -> None:
+        async with Session():
+            await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="use AsyncAuthorizationServer"):
+        run(query())
 
 
 @pytest.mark.parametrize("colour", ["async"])

@@ -14,6 +14,7 @@ from oauthgrants import (
     AuthorizationServer,
     Client,
     ClientCredentialsGrant,
+    HttpRequest,
     InvalidGrant,
     InvalidScope,
     Lifetimes,
@@ -25,7 +26,7 @@ from oauthgrants import (
     User,
 )
 from oauthgrants.errors import OAuthError
-from oauthgrants.events import Fault, RefreshTokenReused, RequestRefused
+from oauthgrants.events import Event, Fault, RefreshTokenReused, RequestRefused
 from oauthgrants.grants import Services, TokenRequest
 from oauthgrants.grants.password import PasswordGrantWarning
 from oauthgrants.hashing import token_digest
@@ -39,7 +40,7 @@ from oauthgrants.users import (
     PasswordOutcome,
     Rejected,
 )
-from support import CHEAP, ISSUER, World, error_of, password_grant
+from support import CHEAP, FORM, ISSUER, World, error_of, password_grant
 
 req = pytest.mark.req
 CC = "grant_type=client_credentials"
@@ -299,6 +300,22 @@ def test_the_verifier_is_called_last(world: World, client: str | None, body: str
     assert verifier.asked == []
 
 
+@pytest.mark.parametrize("answer", [None, True, "eyJ0b2tlbg"])
+def test_a_verifier_that_answers_something_else_is_told_what_to_answer(
+    world: World, answer: Any
+) -> None:
+    """Without showing it: it may be what an upstream server let the user have."""
+    world.configure(grants=[password_grant(verifier=FakeVerifier(answer))])
+
+    response = world.post(client="app", grant_type="password", username="a", password="b")
+
+    assert error_of(response) == (503, "temporarily_unavailable")
+    fault = world.sink.events[-1]
+    assert isinstance(fault, Fault)
+    assert "has to answer Accepted, Rejected" in str(fault.error)
+    assert str(answer) not in str(fault.error).replace("NoneType", "")
+
+
 def test_a_verifier_that_fails_is_a_fault(world: World) -> None:
     world.configure(grants=[password_grant(verifier=FakeVerifier(OSError("ldap is away")))])
 
@@ -353,6 +370,18 @@ def test_reuse_revokes_the_family(world: World, client: str) -> None:
         assert world.store.find_access_token(token_digest(Secret(token))) is None
     (reused,) = (e for e in world.sink.events if isinstance(e, RefreshTokenReused))
     assert (reused.client_id, reused.sub) == (client, "user-1")
+
+
+@req("R9700-4.14.2-a")
+@pytest.mark.parametrize("client", ["app", "browser"])
+def test_reuse_is_reuse_whatever_the_clock_says(world: World, client: str) -> None:
+    """Clocks of several machines differ, and are set back."""
+    token = world.sign_in(client)["refresh_token"]
+    successor = world.refresh(token, client).json()["refresh_token"]
+    world.clock.move(seconds=-1)
+
+    assert error_of(world.refresh(token, client)) == (400, "invalid_grant")
+    assert error_of(world.refresh(successor, client)) == (400, "invalid_grant")
 
 
 @req("R6749-6-d", "R6749-10.4-a", "R6749-5.2-f")
@@ -579,6 +608,10 @@ class VoucherGrant:
             voucher = request.form.require("voucher")
             if voucher == "odd":
                 raise Unheard("this is new")
+            if voucher.startswith("echo"):
+                raise InvalidGrant(f"no {voucher}", reason=f"no {voucher}")
+            if voucher == "object":
+                raise InvalidGrant(ValueError("no text"))  # type: ignore[arg-type]  # pyright: ignore
             if voucher != "gold":
                 raise InvalidGrant("the voucher is not valid")
             asked = services.scopes.read(request.client, request.form.get("scope"))
@@ -618,6 +651,22 @@ def test_an_extension_grant_is_a_grant_like_any_other(world: World) -> None:
     ]  # fmt: skip
 
 
+@req("R6749-5.2-j")
+def test_a_description_keeps_to_its_grammar_whatever_a_grant_says(world: World) -> None:
+    world.configure(grants=[VoucherGrant()])
+    world.add_client("holder", grant_types=[VoucherGrant.grant_type])
+    body = {"grant_type": VoucherGrant.grant_type}
+
+    echoed = world.post(client="holder", voucher='echo "\\é\r\n\x00\x7f', **body)
+    refused = world.sink.events[-1]
+    no_text = world.post(client="holder", voucher="object", **body)
+
+    assert echoed.json()["error_description"] == "no echo ???????"
+    assert isinstance(refused, RequestRefused)
+    assert refused.reason == 'no echo "\\é\r\n\x00\x7f'
+    assert error_of(no_text) == (503, "temporarily_unavailable")
+
+
 @req("R6749-8.5-a")
 @pytest.mark.parametrize("code", ["", 'a"b', "a\\b", "caf\xe9", "a\n", None])
 def test_error_codes_keep_to_their_grammar(code: str | None) -> None:
@@ -635,8 +684,31 @@ def test_parameter_names_keep_to_their_grammar(name: str) -> None:
         AuthorizationServer(issuer=ISSUER, store=MemoryStore(), grants=[grant])
 
 
+@req("R6749-8.2-a")
+@pytest.mark.parametrize("names", ["voucher", ["a b"]])
+def test_parameters_are_a_collection_of_names(names: Any) -> None:
+    """Also those of extra claims; a string would be one name a letter."""
+    grant = VoucherGrant()
+    grant.parameters = names
+
+    class Claims:
+        parameters = names
+
+        def make_claims(self, *args: Any) -> dict[str, Any]:
+            return {}
+
+    usual: dict[str, Any] = {"issuer": ISSUER, "store": MemoryStore()}
+    message = "collection of names" if isinstance(names, str) else r"8\.2"
+    with pytest.raises(ValueError, match=f"{grant.grant_type}.*{message}"):
+        AuthorizationServer(grants=[grant], **usual)
+    with pytest.raises(ValueError, match=f"extra_claims.*{message}"):
+        AuthorizationServer(grants=[ClientCredentialsGrant()], extra_claims=Claims(), **usual)
+
+
 @req("R6749-A.10-a")
-@pytest.mark.parametrize("name", ["", "two words", "caf\xe9", "/relative"])
+@pytest.mark.parametrize(
+    "name", ["", "two words", "caf\xe9", "/relative", "urn:two words", "urn:caf\xe9", "a:b#c", "h://["]
+)
 def test_grant_types_keep_to_their_grammar(name: str) -> None:
     grant = VoucherGrant()
     grant.grant_type = name
@@ -672,6 +744,36 @@ def test_each_port_may_be_given_by_itself(world: World) -> None:
     assert world.store.tokens == []
     assert len(other.tokens) == 2
     assert world.refresh(tokens["refresh_token"]).status == 200
+
+
+def test_a_port_that_is_empty_is_a_port() -> None:
+    """A host's class may be a collection, and a collection without members is false."""
+
+    class Clients(dict[str, Client]):
+        def find_client(self, client_id: str) -> Client | None:
+            return self.get(client_id)
+
+        def replace_client_secret(self, *args: Any) -> None:
+            raise AssertionError
+
+    class Sink(list[Event]):
+        def record(self, event: Event) -> None:
+            self.append(event)
+
+    clients, sink, others = Clients(), Sink(), MemoryStore()
+    others.add_client(Client.public("browser", grant_types=["password"]))
+    server = AuthorizationServer(
+        issuer=ISSUER,
+        store=others,
+        clients=clients,
+        event_sink=sink,
+        grants=[ClientCredentialsGrant()],
+    )
+    body = b"grant_type=password&client_id=browser"
+    request = HttpRequest(method="POST", url="/token", headers=[FORM], body=body)
+
+    assert error_of(server.token(request)) == (401, "invalid_client")
+    assert [type(event) for event in sink] == [RequestRefused]
 
 
 def test_clients_alone_need_no_users(world: World) -> None:
@@ -780,6 +882,32 @@ def test_a_policy_may_narrow(world: World) -> None:
 
     assert world.post(CC, client="service", scope="read admin").json()["scope"] == "read"
     assert error_of(world.post(CC, client="service", scope="nothing")) == (400, "invalid_scope")
+
+
+@req("R6749-3.3-e", "R6749-5.1-e")
+def test_a_policy_that_leaves_nothing_refuses(world: World) -> None:
+    """A response without scope would say that all was granted."""
+    world.configure(scope_policy=Narrowing())
+
+    assert error_of(world.post(CC, client="service", scope="admin")) == (400, "invalid_scope")
+    assert world.store.tokens == []
+
+
+class Generous:
+    """A policy that grants all that it may."""
+
+    def grant_scope(
+        self, requested: Scope, allowed: Scope, client: Client, user: User | None
+    ) -> Scope:
+        return allowed
+
+
+@req("R6749-6-b")
+def test_a_policy_grants_no_more_on_refresh_than_before(world: World) -> None:
+    token = world.sign_in(scope="email")["refresh_token"]
+    world.configure(scope_policy=Generous())
+
+    assert world.refresh(token).json()["scope"] == "email"
 
 
 def test_a_policy_that_widens_is_the_hosts_mistake(world: World) -> None:

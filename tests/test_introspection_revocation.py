@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oauthgrants import Client, HttpRequest, HttpResponse, Lifetimes, Scope, User
+from oauthgrants import AccessToken, Client, HttpRequest, HttpResponse, Lifetimes, Scope, User
 from oauthgrants.events import TokenIntrospected, TokenRevoked
 from oauthgrants.jose import ALGORITHMS, SigningKey, verify_jwt
 from support import FORM, ISSUER, World, basic, error_of
@@ -187,6 +187,17 @@ def test_an_anonymous_caller_learns_nothing(issuing: World) -> None:
         assert dict(answer.headers)["WWW-Authenticate"].startswith("Basic realm=")
 
 
+@req("R7662-2.1-b", "R6749-5.2-e")
+def test_a_public_caller_is_offered_no_basic_where_there_is_none(world: World) -> None:
+    """It cannot prove who it is (C-11)."""
+    world.configure(client_auth_methods=["client_secret_post", "none"])
+
+    answer = world.post(path="/introspect", token="x", client_id="browser")
+
+    assert error_of(answer) == (400, "invalid_client")
+    assert "WWW-Authenticate" not in dict(answer.headers)
+
+
 class Claims:
     """A host's own claims, some of them not its to make."""
 
@@ -221,6 +232,16 @@ def test_custom_members_appear_and_replace_none(issuing: World) -> None:
     assert members["seen"] == "service read {'tenant': 'acme'}"
     assert (members["active"], members["sub"], members["aud"]) == (True, "service", API)
     assert not {"username", "cnf"} & set(members)
+
+
+def test_no_token_keeps_claims_that_are_not_the_hosts(world: World) -> None:
+    """Whoever looks at it in the same process sees what introspection shows."""
+    world.configure(extra_claims=Claims())
+    world.post(client="service", grant_type="client_credentials")
+
+    (token,) = world.store.tokens
+    assert isinstance(token, AccessToken)
+    assert set(token.extra) == {"groups", "seen"}
 
 
 def test_claims_of_a_user_see_no_password(world: World) -> None:
@@ -295,6 +316,26 @@ def test_an_answer_is_signed_for_who_accepts_it(issuing: World) -> None:
 
 
 @req("R9701-4-a")
+@pytest.mark.parametrize(
+    ("accept", "signed"),
+    [
+        ("application/token-introspection+jwt;q=0, application/json", False),
+        ("application/token-introspection+jwt ; q=0.000", False),
+        ("application/token-introspection+jwt;q=0.001", True),
+        ("application/token-introspection+jwt;q=1", True),
+        ("*/*", False),
+    ],
+)
+def test_no_answer_is_signed_for_who_refuses_it(world: World, accept: str, signed: bool) -> None:
+    """A weight of zero says that (RFC 9110, 12.4.2)."""
+    world.configure(introspection_jwt=True, signing_keys=KEY)
+
+    answer = world.post("", ("Accept", accept), client="app", path="/introspect", token="x")
+
+    assert signed == (dict(answer.headers)["Content-Type"] != "application/json")
+
+
+@req("R9701-4-a")
 def test_signing_is_off_unless_it_is_switched_on(world: World) -> None:
     accept = ("Accept", "application/token-introspection+jwt")
 
@@ -309,8 +350,14 @@ def test_where_answers_are_signed_nobody_is_asked_for_basic(world: World) -> Non
     without = world.post(path="/introspect", token="x")
     wrong = world.post("", basic("app", "wrong"), path="/introspect", token="x")
 
-    assert error_of(without) == (400, "invalid_client")
-    assert "WWW-Authenticate" not in dict(without.headers)
+    named = [
+        world.post(path="/introspect", token="x", client_id=client_id)
+        for client_id in ("app", "browser", "nobody")
+    ]
+
+    for answer in (without, *named):
+        assert error_of(answer) == (400, "invalid_client")
+        assert "WWW-Authenticate" not in dict(answer.headers)
     assert error_of(wrong) == (401, "invalid_client")
 
 
@@ -343,6 +390,25 @@ def test_a_refresh_token_takes_its_family_with_it(issuing: World, which: str) ->
     assert error_of(issuing.refresh(second["refresh_token"])) == (400, "invalid_grant")
     assert is_active(issuing, other["access_token"])
     assert is_active(issuing, other["refresh_token"])
+
+
+@req("R7009-2.1-d", "R7009-2.1-e")
+def test_what_is_revoked_stays_so_for_as_long_as_its_tokens_live(issuing: World) -> None:
+    """Also where access tokens live longer than refresh tokens."""
+    issuing.add_client(
+        "long",
+        grant_types=["password", "refresh_token"],
+        first_party=True,
+        access_token_lifetime=timedelta(days=90),
+        refresh_token_lifetime=timedelta(minutes=10),
+    )
+    tokens = issuing.sign_in("long")
+    revoke(issuing, tokens["refresh_token"], "long")
+    issuing.clock.move(days=89)
+    for _ in range(3):  # whose denial takes along what has expired
+        revoke(issuing, issuing.sign_in("long")["access_token"], "long")
+
+    assert not is_active(issuing, tokens["access_token"], "long")
 
 
 @req("R9700-4.14.2-a")

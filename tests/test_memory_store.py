@@ -11,7 +11,7 @@ import pytest
 
 from oauthgrants import AccessToken, Client, MemoryStore, RefreshToken, Scope, User
 from oauthgrants.ports import Rotation
-from support import World
+from support import SettableClock, World
 
 req = pytest.mark.req
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -77,6 +77,28 @@ def test_clients_and_users_are_replaced() -> None:
         store.replace_user(User(sub="s", username="v"))
 
 
+def test_a_user_is_there_while_replaced() -> None:
+    """Look-ups take no lock."""
+    store = MemoryStore()
+    store.add_user(User(sub="s", username="u"))
+    seen: list[bool] = []
+
+    class Watched(dict[str, User]):
+        def __setitem__(self, key: str, value: User) -> None:
+            super().__setitem__(key, value)
+            seen.append("u" in self)
+
+        def __delitem__(self, key: str) -> None:
+            super().__delitem__(key)
+            seen.append("u" in self)
+
+    vars(store)["_users"] = Watched(u=User(sub="s", username="u"))
+    store.replace_user(User(sub="s", username="u", scope="a"))
+
+    assert seen
+    assert all(seen)
+
+
 def test_hashes_are_replaced_only_if_they_are_still_there() -> None:
     store = MemoryStore()
     store.add_user(User(sub="s", username="u", password_hash="old"))
@@ -103,6 +125,47 @@ def test_rotation_has_three_answers() -> None:
     spent = store.find_refresh_token(b"r1")
     assert spent is not None
     assert spent.spent_at == NOW
+
+
+@req("R9700-4.14.2-a")
+def test_a_clock_that_is_behind_gives_no_second_use() -> None:
+    """Two requests read the clock in one order and rotate in the other."""
+    store = MemoryStore()
+    store.save_tokens(None, refresh("r1"))
+
+    answers = [rotate(store, "r1", "r2"), rotate(store, "r1", "r3", NOW - timedelta(seconds=1))]
+
+    assert answers == [Rotation.ROTATED, Rotation.REPLAYED]
+
+
+def test_an_access_token_is_revoked_and_no_refresh_token() -> None:
+    store = MemoryStore()
+    store.save_tokens(access("a1", family="f"), refresh("r1"))
+
+    for digest in (b"a1", b"a1", b"r1", b"x"):
+        store.revoke_access_token(digest)
+
+    assert [token.digest for token in store.tokens] == [b"r1"]
+
+
+def test_what_is_denied_twice_is_denied_for_longer() -> None:
+    clock = SettableClock()
+    store = MemoryStore(clock=clock)
+    for hours in (1, 3, 2, 3):
+        store.deny("twice", clock() + hours * HOUR)
+    for seconds in (1, 2):
+        store.deny("in one minute", clock() + timedelta(seconds=seconds))
+
+    clock.move(hours=2, minutes=30)
+    for n in range(3):
+        store.deny(f"other{n}", clock())
+    assert store.is_denied(["x", "twice"])
+    assert not store.is_denied(["in one minute"])
+
+    clock.move(hours=1)
+    for n in range(3):
+        store.deny(f"another{n}", clock())
+    assert not store.is_denied(["twice"])
 
 
 def test_a_family_ends_whole() -> None:

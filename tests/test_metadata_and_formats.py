@@ -80,6 +80,17 @@ def test_metadata_follow_the_configuration(world: World) -> None:
     assert "response_types_supported" not in members
 
 
+@req("R8414-3.2-a", "R8414-2-e")
+def test_members_without_elements_are_left_out(world: World) -> None:
+    """But for C-17: where all clients are public, nobody can introspect."""
+    world.configure(client_auth_methods=["none"])
+
+    members = get(world, ISSUER + WELL_KNOWN).json()
+
+    assert "introspection_endpoint_auth_methods_supported" not in members
+    assert [name for name, value in members.items() if not value] == ["response_types_supported"]
+
+
 @req("R8414-3-a")
 @pytest.mark.parametrize(
     ("issuer", "url"),

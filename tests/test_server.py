@@ -6,7 +6,7 @@ import logging
 import runpy
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -46,6 +46,11 @@ def make(issuer: str, **settings: Any) -> AuthorizationServer:
         ("https://auth.example.com#a", "without query and fragment"),
         ("auth.example.com", "has to be a URL"),
         ("https://", "has to be a URL"),
+        ("https://[", "has to be a URL"),
+        ("https://auth.example.com\n", "has to be a URL"),
+        ("https://auth example.com", "has to be a URL"),
+        ("https://\xe4.example", "has to be a URL"),
+        ("", "has to be a URL"),
     ],
 )
 def test_an_issuer_that_is_no_https_url_is_refused(issuer: str, message: str) -> None:
@@ -75,6 +80,13 @@ def test_an_endpoint_is_a_path_without_fragment(path: str) -> None:
         Endpoints(token=path)
 
 
+@pytest.mark.parametrize("other", ["/x", "/x?tenant=1"])
+def test_no_two_endpoints_share_a_path(other: str) -> None:
+    """One of them would never be asked."""
+    with pytest.raises(ValueError, match="token and revocation .*'/x'"):
+        Endpoints(token="/x", revocation=other)
+
+
 @pytest.mark.parametrize("issuer", ["https://a.example/tenant", "https://a.example/tenant/"])
 def test_endpoints_lie_below_the_issuer(issuer: str) -> None:
     assert make(issuer).token_endpoint == "https://a.example/tenant/token"
@@ -82,6 +94,24 @@ def test_endpoints_lie_below_the_issuer(issuer: str) -> None:
 
 def test_the_time_is_aware() -> None:
     assert utc_now().tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"refresh_grace": 10}, "refresh_grace .*timedelta"),
+        ({"refresh_grace": timedelta(seconds=-1)}, "refresh_grace .*zero or more"),
+        ({"clock": datetime.now}, "clock .*aware"),
+        ({"access_token_format": "JWT"}, "access_token_format .*'JWT'"),
+        ({"audience": ""}, "audience .*empty"),
+        ({"audience": ["https://api.example", ""]}, "audience .*empty"),
+        ({"metadata": {"since": datetime(2026, 1, 1, tzinfo=UTC)}}, "metadata .*JSON"),
+        ({"metadata": {"since": float("nan")}}, "metadata .*JSON"),
+    ],
+)
+def test_what_would_fail_later_is_refused_at_once(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make("https://auth.example.com", **settings)
 
 
 # Events

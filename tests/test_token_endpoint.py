@@ -262,7 +262,11 @@ def test_an_endpoint_may_have_a_query(world: World) -> None:
 
     world.configure(endpoints=Endpoints(token="/t?tenant=1"))
 
+    document = world.send(
+        HttpRequest(method="GET", url=f"{ISSUER}/.well-known/oauth-authorization-server")
+    )
     assert world.server.token_endpoint == f"{ISSUER}/t?tenant=1"
+    assert document.json()["token_endpoint"] == f"{ISSUER}/t?tenant=1"
     assert world.post(CC, client="service", path="/t?tenant=1").status == 200
 
 
@@ -313,3 +317,7 @@ def test_members_that_are_not_there_are_left_out_and_none_is_overwritten() -> No
         '{"access_token": "value", "example_parameter": "example_value", "expires_in": 60, '
         '"scope": "a", "token_type": "Bearer"}'
     )
+    absent = TokenResponse(
+        access_token=Secret("value"), expires_in=60, extra={"refresh_token": "x", "scope": "all"}
+    )
+    assert set(absent.parameters()) == {"access_token", "token_type", "expires_in"}

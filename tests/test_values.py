@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -65,6 +67,7 @@ def test_what_we_make_has_256_random_bits_and_one_form(prefix: str) -> None:
     value = SecretFormat(prefix, random).generate().reveal()
 
     assert asked == [32]
+    assert SecretFormat(prefix).random is os.urandom
     assert (value[:5], len(value)) == (prefix, 53)
     assert set(value) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
     assert decode_form_text(value) == value
@@ -229,6 +232,18 @@ def build(**metadata: Any) -> Client:
         ),
         pytest.param(lambda: build(resources=["api"]), "resources", id="relative-resource"),
         pytest.param(lambda: build(resources=["https://a.example/#x"]), "resources", id="fragment"),
+        pytest.param(lambda: build(resources=["https://["]), "resources", id="broken-resource"),
+        pytest.param(lambda: build(resources=["https://a b"]), "resources", id="space"),
+        pytest.param(lambda: build(resources=["https:"]), "resources", id="only-a-scheme"),
+        pytest.param(
+            lambda: build(access_token_lifetime=600), "access_token_lifetime .*timedelta", id="int"
+        ),
+        pytest.param(
+            lambda: build(secret_expires_at=datetime(2026, 1, 1)),  # noqa: DTZ001
+            "expires_at .*aware",
+            id="naive-expiry",
+        ),
+        pytest.param(lambda: ClientSecret(hash="h", expires_at=cast("Any", 0)), "expires_at", id="0"),
     ],
 )
 def test_contradictory_metadata_name_the_field(make: Callable[[], Client], field: str) -> None:
@@ -265,6 +280,26 @@ def test_how_a_secret_is_kept_depends_on_who_made_it() -> None:
 def test_a_public_client_has_a_name_made_up_if_need_be() -> None:
     assert len({Client.public().client_id, Client.public().client_id}) == 2
     assert Client.public("app").is_public
+
+
+@req("R6749-2.2-c")
+def test_names_that_are_made_up_have_one_form() -> None:
+    for client in (Client.public(), Client.confidential()[0]):
+        assert re.fullmatch("[A-Za-z0-9_-]{22}", client.client_id)
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: Client.public(cast("Any", 5)), "client_id"),
+        (lambda: User(sub=cast("Any", 5), username="u"), "sub"),
+        (lambda: User(sub="s", username=cast("Any", None)), "username"),
+    ],
+)
+def test_names_are_text(make: Callable[[], object], field: str) -> None:
+    """Keys of a database are often numbers."""
+    with pytest.raises(TypeError, match=f"'{field}' must be <class 'str'>"):
+        make()
 
 
 @pytest.mark.parametrize(("secret", "warns"), [("a+b", True), ("a%b", True), ("a b", True)])
@@ -313,12 +348,13 @@ def test_no_value_shows_what_it_holds() -> None:
         lambda: Lifetimes(access_token=timedelta(0)),
         lambda: Lifetimes(refresh_token=timedelta(seconds=-1)),
         lambda: Lifetimes(family=timedelta(milliseconds=1)),
+        lambda: Lifetimes(access_token=cast("Any", 3600)),
         lambda: RefreshTokenGrant(access_token_lifetime=timedelta(0)),
         lambda: PasswordGrant(access_token_lifetime=timedelta(0)),
     ],
 )
 def test_lifetimes_are_whole_seconds(make: Callable[[], object]) -> None:
-    with pytest.raises(ValueError, match="one or more whole seconds"):
+    with pytest.raises(ValueError, match="a timedelta of one or more whole seconds"):
         make()
 
 
@@ -332,6 +368,15 @@ def test_headers_are_found_without_case_and_repeats_are_seen() -> None:
 
     assert request.get_headers("x-one") == ["1", "2"]
     assert request.get_headers("x-empty") == []
+
+
+def test_a_response_says_how_long_it_is() -> None:
+    """But 304, whose length would be that of what is not there (RFC 9110, 8.6)."""
+    kept = HttpResponse(status=304, headers=(("ETag", '"x"'),))
+    whole = HttpResponse(status=200, headers=(("ETag", '"x"'),), body=b"abc")
+
+    assert kept.framed_headers == (("ETag", '"x"'),)
+    assert whole.framed_headers == (("ETag", '"x"'), ("Content-Length", "3"))
 
 
 def test_a_response_knows_its_phrase() -> None:

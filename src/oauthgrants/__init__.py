@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from oauthgrants.clients import Client, ClientSecret
     from oauthgrants.errors import (
+        InsufficientScope,
         InvalidClient,
         InvalidClientMetadata,
         InvalidGrant,
         InvalidRequest,
         InvalidScope,
+        InvalidToken,
         OAuthError,
         TemporarilyUnavailable,
         UnauthorizedClient,
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
     from oauthgrants.grants.password import PasswordGrant
     from oauthgrants.grants.refresh_token import RefreshTokenGrant
     from oauthgrants.hashing import Argon2idHasher
+    from oauthgrants.resource import AsyncResourceServer, ResourceServer
     from oauthgrants.scopes import Scope
     from oauthgrants.secret import Secret
     from oauthgrants.server import AsyncAuthorizationServer, AuthorizationServer
     from oauthgrants.stores.memory import MemoryStore
-    from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken
+    from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken, VerifiedToken
     from oauthgrants.users import User
     from oauthgrants.wire import HttpRequest, HttpResponse
 
@@ -37,29 +40,34 @@ __all__ = [
     "AccessToken",
     "Argon2idHasher",
     "AsyncAuthorizationServer",
+    "AsyncResourceServer",
     "AuthorizationServer",
     "Client",
     "ClientCredentialsGrant",
     "ClientSecret",
     "HttpRequest",
     "HttpResponse",
+    "InsufficientScope",
     "InvalidClient",
     "InvalidClientMetadata",
     "InvalidGrant",
     "InvalidRequest",
     "InvalidScope",
+    "InvalidToken",
     "Lifetimes",
     "MemoryStore",
     "OAuthError",
     "PasswordGrant",
     "RefreshToken",
     "RefreshTokenGrant",
+    "ResourceServer",
     "Scope",
     "Secret",
     "TemporarilyUnavailable",
     "UnauthorizedClient",
     "UnsupportedGrantType",
     "User",
+    "VerifiedToken",
 ]
 
 # Loaded when they are first asked for: who issues opaque tokens never waits for what else is here.
@@ -67,29 +75,34 @@ _HOMES = {
     "AccessToken": "oauthgrants.tokens",
     "Argon2idHasher": "oauthgrants.hashing",
     "AsyncAuthorizationServer": "oauthgrants.server",
+    "AsyncResourceServer": "oauthgrants.resource",
     "AuthorizationServer": "oauthgrants.server",
     "Client": "oauthgrants.clients",
     "ClientCredentialsGrant": "oauthgrants.grants.client_credentials",
     "ClientSecret": "oauthgrants.clients",
     "HttpRequest": "oauthgrants.wire",
     "HttpResponse": "oauthgrants.wire",
+    "InsufficientScope": "oauthgrants.errors",
     "InvalidClient": "oauthgrants.errors",
     "InvalidClientMetadata": "oauthgrants.errors",
     "InvalidGrant": "oauthgrants.errors",
     "InvalidRequest": "oauthgrants.errors",
     "InvalidScope": "oauthgrants.errors",
+    "InvalidToken": "oauthgrants.errors",
     "Lifetimes": "oauthgrants.tokens",
     "MemoryStore": "oauthgrants.stores.memory",
     "OAuthError": "oauthgrants.errors",
     "PasswordGrant": "oauthgrants.grants.password",
     "RefreshToken": "oauthgrants.tokens",
     "RefreshTokenGrant": "oauthgrants.grants.refresh_token",
+    "ResourceServer": "oauthgrants.resource",
     "Scope": "oauthgrants.scopes",
     "Secret": "oauthgrants.secret",
     "TemporarilyUnavailable": "oauthgrants.errors",
     "UnauthorizedClient": "oauthgrants.errors",
     "UnsupportedGrantType": "oauthgrants.errors",
     "User": "oauthgrants.users",
+    "VerifiedToken": "oauthgrants.tokens",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from os import urandom
 from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -284,18 +285,16 @@ class Assembly:
         self._by_path = self._route()
 
     def _route(self) -> dict[str, _Endpoint]:
+        metadata_url = well_known_url(self.issuer, "oauth-authorization-server")
+        document = partial(DocumentEndpoint, clock=self._clock, record=self._record)
         routes: dict[str, _Endpoint] = {
             self.token_endpoint: self._token,
             self.introspection_endpoint: self._introspect,
             self.revocation_endpoint: self._revoke,
-            well_known_url(self.issuer, "oauth-authorization-server"): DocumentEndpoint(
-                make=lambda: self._metadata, max_age=_DAY
-            ).answer,
+            metadata_url: document(make=lambda: self._metadata, max_age=_DAY).answer,
         }
         if self.jwks_uri is not None:
-            routes[self.jwks_uri] = DocumentEndpoint(
-                make=self._make_jwks, max_age=_FIVE_MINUTES
-            ).answer
+            routes[self.jwks_uri] = document(make=self._make_jwks, max_age=_FIVE_MINUTES).answer
         return {urlsplit(url).path: endpoint for url, endpoint in routes.items()}
 
     def _form_endpoint(

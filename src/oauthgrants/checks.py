@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from oauthgrants.forms import is_vschar
 from oauthgrants.grants import Grant
 
 # grant-name and param-name of RFC 6749, Appendix A.10 and Section 8.2
@@ -25,16 +26,46 @@ def require_issuer(issuer: str, *, allow_insecure_transport: bool) -> None:
         raise ValueError(
             f"issuer {issuer!r} has to be a URL without query and fragment (RFC 8414, Section 2)"
         )
-    if url.scheme == "https":
+    require_https(issuer, "issuer", allow_insecure_transport=allow_insecure_transport)
+
+
+def require_resource(resource: str, *, allow_insecure_transport: bool) -> None:
+    """
+    Check that *resource* is an https URL without fragment (RFC 9728, 1.2).
+
+    Raises:
+        ValueError: It is not; with *allow_insecure_transport*, http will do on a loopback host.
+    """
+    if not urlsplit(resource).hostname or "#" in resource or not is_vschar(resource):
+        raise ValueError(
+            f"resource {resource!r} has to be a URL without fragment (RFC 9728, Section 1.2)"
+        )
+    require_https(resource, "resource", allow_insecure_transport=allow_insecure_transport)
+
+
+def require_https(location: str, name: str, *, allow_insecure_transport: bool) -> None:
+    """
+    Check that *location* is an https URL.
+
+    Args:
+        location: The URL.
+        name: What it is, for the message.
+        allow_insecure_transport: Whether http will do on a loopback host.
+
+    Raises:
+        ValueError: It is not.
+    """
+    url = urlsplit(location)
+    if url.scheme == "https" and url.hostname:
         return
     if url.scheme != "http" or not allow_insecure_transport:
         raise ValueError(
-            f"issuer {issuer!r} has to be https (RFC 6749, Section 1.6); for tests on this "
+            f"{name} {location!r} has to be https (RFC 6749, Section 1.6); for tests on this "
             "machine, allow_insecure_transport=True takes plain http on a loopback host"
         )
-    if not _is_loopback(url.hostname):
+    if not _is_loopback(url.hostname or ""):
         raise ValueError(
-            f"issuer {issuer!r}: plain http is for loopback hosts only, such as 127.0.0.1"
+            f"{name} {location!r}: plain http is for loopback hosts only, such as 127.0.0.1"
         )
 
 

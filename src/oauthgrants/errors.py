@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from copy import copy
+from typing import ClassVar, Self
 
 Headers = tuple[tuple[str, str], ...]
 """Name and value of each header field."""
@@ -20,7 +21,7 @@ class OAuthError(Exception):
 
     code: ClassVar[str]
     status: ClassVar[int] = 400
-    headers: ClassVar[Headers] = ()
+    headers: Headers = ()
     """What the response carries beside the headers of every error."""
 
     def __init__(self, description: str = "", *, reason: str = "") -> None:
@@ -42,6 +43,12 @@ class OAuthError(Exception):
         if not self.description:
             return {"error": self.code}
         return {"error": self.code, "error_description": self.description}
+
+    def with_headers(self, *headers: tuple[str, str]) -> Self:
+        """Return the same error with *headers* beside those of its class."""
+        error = copy(self)
+        error.headers = (*type(self).headers, *headers)
+        return error
 
 
 def is_nqschar(text: str) -> bool:
@@ -67,7 +74,7 @@ class InvalidClient(OAuthError):
 
     code = "invalid_client"
     status = 401
-    headers: ClassVar[Headers] = (("WWW-Authenticate", 'Basic realm="token"'),)
+    headers: Headers = (("WWW-Authenticate", 'Basic realm="token"'),)
 
 
 class InvalidClientWithoutBasic(InvalidClient):
@@ -112,6 +119,41 @@ class MfaRequired(OAuthError):
 
     code = "mfa_required"
     status = 403
+
+
+class InvalidToken(OAuthError):
+    """The access token is expired, revoked, malformed or not for here (RFC 6750, 3.1)."""
+
+    code = "invalid_token"
+    status = 401
+
+
+class MissingToken(InvalidToken):
+    """The request has no access token; the challenge says no more than that (RFC 6750, 3.1)."""
+
+    def parameters(self) -> dict[str, str]:
+        """Return nothing: who sent no token made no mistake."""
+        return {}
+
+
+class InsufficientScope(OAuthError):
+    """
+    The request takes more scope than the access token has (RFC 6750, 3.1).
+
+    Attributes:
+        scope: What would do, for the challenge; empty to say nothing.
+    """
+
+    code = "insufficient_scope"
+    status = 403
+    scope: str = ""
+
+    @classmethod
+    def wanting(cls, scope: str) -> Self:
+        """Return the error that asks for *scope*, scope tokens with spaces between them."""
+        error = cls("the scope of the access token does not cover this request")
+        error.scope = scope
+        return error
 
 
 class TemporarilyUnavailable(OAuthError):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +14,17 @@ from tempfile import mkstemp
 from typing import Any
 
 import attrs
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from oauthgrants.jose import PublicKey, SigningKey
 from oauthgrants.keys import KeySource
 
-_INDEX = "keys.json"
+_logger = logging.getLogger("oauthgrants")
+
+_FILE = "keys.json"
+_UNFINISHED = ".unfinished-"
+# What a server is signing with the key before, while it is being replaced.
+_MARGIN = timedelta(minutes=1)
 
 
 def open_keys(path: Path, algorithm: str) -> KeySource | SigningKey:
@@ -24,6 +32,10 @@ def open_keys(path: Path, algorithm: str) -> KeySource | SigningKey:
     Return the keys at *path*: of a directory, or the one in a PEM file.
 
     A file that does not exist is made, with a new key for *algorithm* and mode 0600.
+
+    Args:
+        path: A file, or a directory that `KeyDirectory.make` made.
+        algorithm: The file's; a directory knows that of each of its keys.
 
     Raises:
         ValueError: There is no usable key at *path*.
@@ -35,33 +47,43 @@ def open_keys(path: Path, algorithm: str) -> KeySource | SigningKey:
         # Of two that come at once, both read what the first has written.
         with suppress(FileExistsError):
             _write(path, SigningKey.generate(algorithm).to_pem(), replace=False)
-    return SigningKey.from_pem(path.read_bytes(), algorithm)
+    return _read_pem(path.read_bytes(), algorithm)
 
 
 @attrs.frozen(kw_only=True)
 class KeyEntry:
     """
-    What the index of a directory says of a key.
+    One of the keys of a directory.
 
     Attributes:
-        kid: Its name, and its file's.
-        algorithm: Such as ``ES256``.
-        created_at: Aware, in UTC.
+        key: Signs or has signed.
+        created_at: Aware, in UTC, in whole seconds.
         keep_until: When the last token signed with it has expired; None while it signs.
     """
 
-    kid: str
-    algorithm: str
+    key: SigningKey
     created_at: datetime
     keep_until: datetime | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """Return whether no token signed with it is left."""
+        return self.keep_until is not None and self.keep_until <= now
+
+
+@attrs.frozen
+class _Content:
+    """What the file of a directory held, and by which it is known again."""
+
+    stamp: tuple[int, int, int]
+    entries: tuple[KeyEntry, ...]
 
 
 class KeyDirectory:
     """
-    Keys in the files of a directory; processes that use it see a rotation at their next token.
+    Keys in a directory; processes that use it see a rotation at their next token.
 
-    Each key is ``KID.pem``, and ``keys.json`` says which one signs. All are of mode 0600 and
-    written whole or not at all.
+    They are in one file, ``keys.json`` of mode 0600, which is replaced whole: whoever reads it,
+    at whatever moment, finds either the keys from before a change or those from after it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,34 +95,36 @@ class KeyDirectory:
             OSError: It cannot be read.
         """
         self._path = path
-        self._stamp: tuple[int, int] | None = None
-        self._keys: list[tuple[KeyEntry, SigningKey]] = []
-        self._read()
+        self._file = path / _FILE
+        # Replaced as one, so that threads never see the keys of one file with the stamp of another.
+        self._content = self._read()
+        self._trouble = ""
 
     @classmethod
     def make(
         cls, path: Path, algorithm: str = "ES256", *, now: datetime | None = None
     ) -> KeyDirectory:
         """
-        Return a directory with a first key.
+        Return a directory with a first key; it is made, mode 0700, if it does not exist.
 
         Raises:
             ValueError: *algorithm* is not one of ours.
             FileExistsError: There are keys already.
             OSError: *path* cannot be written.
         """
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = SigningKey.generate(algorithm)
+        with suppress(FileExistsError):
+            path.mkdir(mode=0o700, parents=True)
         with _locked(path):
-            if (path / _INDEX).exists():
+            if (path / _FILE).exists():
                 raise FileExistsError(f"{path} has keys already; rotate them")
-            _write_index(path, [_new_key(path, algorithm, now or datetime.now(UTC))])
+            _write_entries(path / _FILE, [KeyEntry(key=key, created_at=_whole(now))])
         return cls(path)
 
     @property
-    def entries(self) -> list[KeyEntry]:
+    def entries(self) -> tuple[KeyEntry, ...]:
         """The keys, the one that signs first."""
-        self._read()
-        return [entry for entry, _ in self._keys]
+        return self._fresh().entries
 
     def rotate(
         self, *, keep: timedelta, algorithm: str | None = None, now: datetime | None = None
@@ -110,107 +134,128 @@ class KeyDirectory:
 
         Args:
             keep: For how long the one before still verifies: no shorter than the longest
-                access token lives.
+                access token lives. A minute is added, for tokens that are on their way.
             algorithm: The new key's; by default as before.
             now: For tests.
 
         Raises:
-            ValueError: *algorithm* is not one of ours.
+            ValueError: *algorithm* is not one of ours, or there are no usable keys.
             OSError: The directory cannot be written.
         """
-        now = now or datetime.now(UTC)
         with _locked(self._path):
-            signing, *retired = self.entries
-            kept = [entry for entry in retired if not _is_over(entry, now)]
-            new = _new_key(self._path, algorithm or signing.algorithm, now)
-            _write_index(self._path, [new, attrs.evolve(signing, keep_until=now + keep), *kept])
-            # Only now: while the index names a file, the file is there.
-            for entry in retired:
-                if entry not in kept:
-                    (self._path / f"{entry.kid}.pem").unlink(missing_ok=True)
+            signing, *retired = self._read().entries
+            key = SigningKey.generate(algorithm or signing.key.algorithm)
+            # Not before: to wait for others and to make a key can take a while.
+            at = _whole(now)
+            new = KeyEntry(key=key, created_at=at)
+            before = attrs.evolve(signing, keep_until=at + keep + _MARGIN)
+            kept = [entry for entry in retired if not entry.is_over(at)]
+            _write_entries(self._file, [new, before, *kept])
         return new
 
     def signing_key(self) -> SigningKey:
         """Return the key that signs now."""
-        self._read()
-        return self._keys[0][1]
+        return self._fresh().entries[0].key
 
     def public_keys(self, now: datetime) -> list[PublicKey]:
         """Return the keys whose tokens may not all have expired, the one that signs first."""
-        self._read()
-        return [key.public for entry, key in self._keys if not _is_over(entry, now)]
+        return [entry.key.public for entry in self._fresh().entries if not entry.is_over(now)]
 
     def note_expiry(self, kid: str, expires_at: datetime) -> None:
         """Do nothing: how long a key is kept is said when it is rotated."""
 
-    def _read(self) -> None:
-        """Read the index, unless it is the one that was read before."""
-        index = self._path / _INDEX
+    def _fresh(self) -> _Content:
+        """Return what the file holds; if it cannot be read, what it held."""
+        content = self._content
         try:
-            status = index.stat()
-            stamp = (status.st_mtime_ns, status.st_ino)
-            if stamp == self._stamp:
-                return
-            entries = [_to_entry(members) for members in json.loads(index.read_bytes())["keys"]]
-            keys = [(entry, self._load(entry)) for entry in entries]
+            if _stamp_of(self._file.stat()) != content.stamp:
+                self._content = content = self._read()
+            self._trouble = ""
+        except (OSError, ValueError) as error:
+            # Servers go on. Said once, and not at every token.
+            trouble = str(error)
+            if trouble != self._trouble:
+                self._trouble = trouble
+                _logger.warning("the signing keys stay as they were: %s", trouble)
+        return content
+
+    def _read(self) -> _Content:
+        try:
+            # Of the file that is read, and not of one that has replaced it since.
+            with self._file.open("rb") as file:
+                stamp, text = _stamp_of(os.fstat(file.fileno())), file.read()
         except FileNotFoundError:
             raise ValueError(
                 f"{self._path} has no keys; `oauthgrants keys make` makes them"
             ) from None
-        except (KeyError, TypeError, json.JSONDecodeError):
-            raise ValueError(f"{index} is not an index of keys") from None
-        if not keys:
-            raise ValueError(f"{index} is not an index of keys")
-        self._keys, self._stamp = keys, stamp
-
-    def _load(self, entry: KeyEntry) -> SigningKey:
-        for known, key in self._keys:
-            if known.kid == entry.kid:
-                return key
-        pem = (self._path / f"{entry.kid}.pem").read_bytes()
-        return SigningKey.from_pem(pem, entry.algorithm, kid=entry.kid)
-
-
-def _is_over(entry: KeyEntry, now: datetime) -> bool:
-    return entry.keep_until is not None and entry.keep_until <= now
+        try:
+            return _Content(stamp, _parse_entries(text))
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            ArithmeticError,
+            RecursionError,
+        ):
+            # Nothing of what it holds is for anybody to see.
+            raise ValueError(f"{self._file} does not hold keys as we write them") from None
 
 
-def _new_key(path: Path, algorithm: str, now: datetime) -> KeyEntry:
-    key = SigningKey.generate(algorithm)
-    _write(path / f"{key.kid}.pem", key.to_pem(), replace=False)
-    return KeyEntry(kid=key.kid, algorithm=algorithm, created_at=now)
+def _parse_entries(text: bytes) -> tuple[KeyEntry, ...]:
+    signing, *retired = (_to_entry(members) for members in json.loads(text)["keys"])
+    entries = (signing, *retired)
+    if signing.keep_until is not None or any(entry.keep_until is None for entry in retired):
+        raise ValueError("one key signs, the first one")
+    if len({entry.key.kid for entry in entries}) < len(entries):
+        raise ValueError("each key has a name of its own")
+    return entries
 
 
 def _to_entry(members: dict[str, Any]) -> KeyEntry:
-    until = members["keep_until"]
-    kid = str(members["kid"])
-    if "/" in kid or kid.startswith("."):
-        raise ValueError(f"{kid!r} is no name of a key")
+    kid, until = members["kid"], members["keep_until"]
+    if not (isinstance(kid, str) and kid and kid.isascii() and kid.isprintable()):
+        raise ValueError("a name has to be printable")
     return KeyEntry(
-        kid=kid,
-        algorithm=members["alg"],
+        key=_read_pem(members["pem"].encode(), members["alg"], kid=kid),
         created_at=datetime.fromtimestamp(members["created_at"], UTC),
         keep_until=None if until is None else datetime.fromtimestamp(until, UTC),
     )
 
 
-def _write_index(path: Path, entries: list[KeyEntry]) -> None:
+def _read_pem(pem: bytes, algorithm: str, *, kid: str | None = None) -> SigningKey:
+    try:
+        return SigningKey.from_pem(pem, algorithm, kid=kid)
+    except (KeyError, UnsupportedAlgorithm):
+        raise ValueError(f"the key is on a curve that {algorithm} does not have") from None
+
+
+def _write_entries(path: Path, entries: list[KeyEntry]) -> None:
     keys = [
         {
-            "kid": entry.kid,
-            "alg": entry.algorithm,
-            "created_at": entry.created_at.timestamp(),
-            "keep_until": entry.keep_until and entry.keep_until.timestamp(),
+            "kid": entry.key.kid,
+            "alg": entry.key.algorithm,
+            "created_at": int(entry.created_at.timestamp()),
+            "keep_until": entry.keep_until and int(entry.keep_until.timestamp()),
+            "pem": entry.key.to_pem().decode(),
         }
         for entry in entries
     ]
-    _write(path / _INDEX, json.dumps({"keys": keys}, indent=2).encode() + b"\n", replace=True)
+    _write(path, json.dumps({"keys": keys}, indent=2).encode() + b"\n", replace=True)
+
+
+def _whole(now: datetime | None) -> datetime:
+    return (now or datetime.now(UTC)).replace(microsecond=0)
+
+
+def _stamp_of(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def _write(path: Path, content: bytes, *, replace: bool) -> None:
     """Write the file at *path*, mode 0600, so that a crash leaves the old one, or the new."""
     # mkstemp makes files that nobody else can read.
-    descriptor, temporary = mkstemp(prefix=".", dir=path.parent)
+    descriptor, temporary = mkstemp(prefix=_UNFINISHED, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -226,6 +271,8 @@ def _write(path: Path, content: bytes, *, replace: bool) -> None:
 
 
 def _sync_directory(path: Path) -> None:
+    if sys.platform == "win32":  # there, a directory cannot be opened
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -234,10 +281,19 @@ def _sync_directory(path: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Keep other processes from rotating at the same time."""
-    from fcntl import LOCK_EX, flock
+def _locked(path: Path) -> Generator[None]:
+    """Keep other processes from changing the keys at *path* at the same time."""
+    try:
+        from fcntl import LOCK_EX, flock
+    except ModuleNotFoundError:
+        raise OSError("a directory of keys needs the file locks of POSIX") from None
 
-    with (path / ".lock").open("w") as lock:
+    lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
         flock(lock, LOCK_EX)
+        # Whoever was killed at writing them has left the lock too.
+        for unfinished in path.glob(f"{_UNFINISHED}*"):
+            unfinished.unlink(missing_ok=True)
         yield
+    finally:
+        os.close(lock)

@@ -72,6 +72,7 @@ class KeyRing:
 
     def note_expiry(self, kid: str, expires_at: datetime) -> None:
         """Take note that a token signed by the key *kid* lives until *expires_at*."""
-        last = self._last_expiry.get(kid)
-        if last is None or last < expires_at:
-            self._last_expiry[kid] = expires_at
+        with self._lock:
+            last = self._last_expiry.get(kid)
+            if last is None or last < expires_at:
+                self._last_expiry[kid] = expires_at

@@ -149,6 +149,20 @@ class DenyList(Protocol):
         ...
 
 
+class Purgeable(Protocol):
+    """A store that keeps what has expired until it is told to forget it."""
+
+    def delete_expired(self, now: datetime, limit: int) -> MaybeAwaitable[int]:
+        """
+        Delete tokens and denials that have expired by *now*, *limit* of them at most.
+
+        Return how many; less than *limit* says that nothing more is left, but for what has
+        expired within the last minute. Call it from a timer, again and again until then: each
+        call is short, and holds up nobody.
+        """
+        ...
+
+
 class Hasher(Protocol):
     """How passwords are kept, and client secrets that people chose."""
 
@@ -278,8 +292,8 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         return cast("T", done.value)
     coroutine.close()
     raise RuntimeError(
-        "a port suspended, and AuthorizationServer has no event loop to wait on; "
-        "use AsyncAuthorizationServer, or a port that answers at once"
+        "a port suspended, and there is no event loop to wait on; use "
+        "AsyncAuthorizationServer or AsyncResourceServer, or a port that answers at once"
     )
 
 

@@ -66,11 +66,10 @@ class Scope:
         """
         if isinstance(scope, Scope):
             return scope
-        tokens = frozenset(scope.split() if isinstance(scope, str) else scope)
-        for token in tokens:
-            if not re.fullmatch(_SCOPE_TOKEN, token):
-                raise ValueError(f"scope token {token!r} is malformed (RFC 6749, Section 3.3)")
-        return cls(tokens)
+        if isinstance(scope, str):
+            # The same ones come at each request: in tokens, and in what an endpoint asks for.
+            return _read_often(scope) if len(scope) <= _OFTEN else _read(scope)
+        return _join(scope)
 
     def __le__(self, other: Scope) -> bool:
         return self.tokens <= other.tokens
@@ -103,4 +102,17 @@ def _parse(text: str) -> Scope:
     return Scope(frozenset(text.split(" ")))
 
 
+def _join(scope_tokens: Iterable[str]) -> Scope:
+    tokens = frozenset(scope_tokens)
+    for token in tokens:
+        if not re.fullmatch(_SCOPE_TOKEN, token):
+            raise ValueError(f"scope token {token!r} is malformed (RFC 6749, Section 3.3)")
+    return Scope(tokens)
+
+
+def _read(text: str) -> Scope:
+    return _join(text.split())
+
+
 _parse_often = lru_cache(maxsize=1024)(_parse)
+_read_often = lru_cache(maxsize=1024)(_read)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -161,3 +162,55 @@ class TokenResponse:
         if self.refresh_token is not None:
             body["refresh_token"] = self.refresh_token.reveal()
         return {**self.extra, **body} if self.extra else body
+
+
+@attrs.frozen(kw_only=True)
+class VerifiedToken:
+    """
+    The access token of a request, checked (RFC 6749, 7); a resource server alone makes one.
+
+    Attributes:
+        client_id: The client that it was issued to.
+        sub: The resource owner's, or the client's if it acts for itself.
+        username: The resource owner, None if unknown or if the client acts for itself.
+        scope: What was granted.
+        audience: The resources that it is for.
+        expires_at: The first moment at which it is no longer valid, aware, in UTC; the end of
+            the calendar if the authorization server does not say.
+        jti: Its identifier, None without.
+        claims: The further ones, none of them registered.
+        response_headers: What a successful response has to carry (RFC 6750, 2.3).
+    """
+
+    client_id: str
+    sub: str
+    username: str | None
+    scope: Scope
+    audience: tuple[str, ...]
+    expires_at: datetime
+    jti: str | None
+    claims: Mapping[str, Any] = attrs.field(converter=MappingProxyType[str, Any])
+    response_headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def acts_for_user(self) -> bool:
+        """Whether there is a resource owner; if not, the client acts for itself."""
+        # A client's sub is its client_id, and never a user's (RFC 9700, 4.15.1).
+        return self.username is not None or self.sub != self.client_id
+
+    @classmethod
+    def of(
+        cls, token: AccessToken, response_headers: tuple[tuple[str, str], ...] = ()
+    ) -> VerifiedToken:
+        """Return what a host may see of *token*, which has been checked."""
+        return cls(
+            client_id=token.client_id,
+            sub=token.sub,
+            username=token.username,
+            scope=token.scope,
+            audience=token.audience,
+            expires_at=token.expires_at,
+            jti=token.jti,
+            claims=token.extra,
+            response_headers=response_headers,
+        )

@@ -100,7 +100,7 @@ class HttpResponse:
 
     Attributes:
         status: The status code.
-        headers: Name and value of each field; ``Content-Length`` is the adapter's to add.
+        headers: Name and value of each field, without ``Content-Length``.
         body: The octets to send; not sent with the answer to HEAD.
     """
 
@@ -112,6 +112,14 @@ class HttpResponse:
     def reason(self) -> str:
         """The phrase that goes with the status code."""
         return HTTPStatus(self.status).phrase
+
+    @property
+    def framed_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers to send, ``Content-Length`` included where there is one (RFC 9110, 8.6)."""
+        if self.status == HTTPStatus.NOT_MODIFIED:
+            # It would be the length of what 304 stands for, which is not here.
+            return self.headers
+        return (*self.headers, ("Content-Length", str(len(self.body))))
 
     def json(self) -> Any:
         """Return the body, decoded."""

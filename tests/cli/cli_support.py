@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import socket
+import subprocess
+import sys
+from base64 import b64encode
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Thread
+from typing import Any, TextIO
+from urllib.parse import urlencode
 
 from oauthgrants.cli.http_server import HttpServer, listen
 from oauthgrants.wire import HttpRequest, HttpResponse, render
 
 ISSUER = "http://127.0.0.1:8000/auth"
+FORM = "application/x-www-form-urlencoded"
 
 Answer = Callable[[HttpRequest], HttpResponse]
 WriteConfig = Callable[[str], str]
@@ -93,3 +103,70 @@ def config_writer(folder: Path) -> WriteConfig:
         return str(path)
 
     return write
+
+
+class Process:
+    """A server as a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], errors: TextIO) -> None:
+        self.process = process
+        self._errors = errors
+        assert process.stdout is not None
+        self.line = process.stdout.readline()
+        self.port = int(self.line.rpartition(":")[2] or 0)
+
+    def post(
+        self,
+        form: dict[str, str],
+        client: tuple[str, str] | None = None,
+        *,
+        method: str = "POST",
+        target: str = "/token",
+        content_type: str = FORM,
+    ) -> tuple[int, dict[str, str], Any]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        headers = {"Content-Type": content_type}
+        if client is not None:
+            headers["Authorization"] = f"Basic {b64encode(':'.join(client).encode()).decode()}"
+        try:
+            connection.request(method, target, urlencode(form), headers)
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        return response.status, dict(response.getheaders()), json.loads(body)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+        """Return the status, and what was printed after the first line."""
+        self.process.send_signal(number)
+        out, _ = self.process.communicate(timeout=10)
+        self._errors.seek(0)
+        return self.process.returncode, out, self._errors.read()
+
+    def get(self, target: str, *headers: tuple[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of a document."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", target, headers=dict(headers))
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def started(path: str, *options: str) -> Generator[Process]:
+    # A pipe would be full after some hundred events, and hold the server up.
+    with (
+        TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "oauthgrants", "serve", "--config", path, *options],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield Process(process, errors)
+        finally:
+            process.kill()

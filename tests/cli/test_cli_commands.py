@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from oauthgrants import Argon2idHasher, Secret
+from oauthgrants import Argon2idHasher, HttpRequest, Secret
 from oauthgrants.cli import main
 from oauthgrants.cli.config import read_server
 
@@ -244,7 +244,7 @@ def test_what_is_made_is_what_serve_takes() -> None:
     assert "https://auth.example.com/token" == server.token_endpoint
 
 
-def test_the_demo_shows_each_grant_and_refusals(
+def test_the_demo_shows_each_grant_each_endpoint_and_refusals(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     """Not a whole secret or token among what it shows."""
@@ -268,6 +268,18 @@ def test_the_demo_shows_each_grant_and_refusals(
         "invalid_grant",
         "HTTP/1.1 401 Unauthorized",
         'WWW-Authenticate: Basic realm="token"',
+        "POST /introspect HTTP/1.1",
+        '"active": true',
+        "POST /revoke HTTP/1.1",
+        "TokenRevoked",
+        '"active": false',
+        "GET /api/reports HTTP/1.1",
+        "Authorization: Bearer ogat_",
+        "All is well.",
+        'WWW-Authenticate: Bearer realm="resource"',
+        "HTTP/1.1 403 Forbidden",
+        "insufficient_scope",
+        "reports:write",
     ]:
         assert shown in out
     assert "wonderland" not in out
@@ -295,11 +307,28 @@ def test_the_demo_fails_if_an_answer_is_not_the_expected_one(
     assert 1 == main(["demo"])
 
     err = capsys.readouterr().err
-    assert err.startswith("oauthgrants: step 2: the answer is (400, 'invalid_grant'), and not")
+    assert err == (
+        "oauthgrants: step 9: the answer has {'status': 400, 'error': 'invalid_grant'}, "
+        "and not {'status': 200, 'error': None}\n"
+    )
+
+
+def test_the_demo_says_where_its_resource_has_its_metadata() -> None:
+    """As its challenges do (RFC 9728, 5.1)."""
+    from oauthgrants.cli.demo import Api
+
+    server = read_server(GRANTS)
+    url = "https://auth.example.com/.well-known/oauth-protected-resource/api"
+
+    document = Api(server).answer(HttpRequest(method="GET", url=url)).json()
+
+    assert document["resource"] == "https://auth.example.com/api"
+    assert document["authorization_servers"] == ["https://auth.example.com"]
 
 
 def test_the_demo_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    monkeypatch.delitem(sys.modules, "oauthgrants.cli.demo", raising=False)
+    for name in ("demo", "conversation"):
+        monkeypatch.delitem(sys.modules, f"oauthgrants.cli.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "rich.console", None)
 
     assert 1 == main(["demo"])

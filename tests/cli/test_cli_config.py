@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
@@ -12,9 +13,13 @@ from cli_support import WriteConfig, config_writer
 
 from oauthgrants import AuthorizationServer, HttpRequest, HttpResponse
 from oauthgrants.cli import main
-from oauthgrants.cli.config import read_server
+from oauthgrants.cli.config import load, read_server
 from oauthgrants.cli.errors import ConfigError
 from oauthgrants.grants.password import PasswordGrantWarning
+from oauthgrants.jose import SigningKey
+from oauthgrants.key_files import KeyDirectory
+
+req = pytest.mark.req
 
 # The file of the design, less what is not there yet.
 DESIGN = """
@@ -22,11 +27,19 @@ issuer = "http://127.0.0.1:8000"       # plain http on loopback hosts only
 store = "memory:"
 
 [tokens]
-format = "opaque"
+format = "jwt"
 access_token_lifetime = 3600           # seconds
 refresh_token_lifetime = 2592000
 refresh_grace = 0
+signing_alg = "ES256"
+signing_key_file = "signing.pem"
 audience = "https://api.example.com"
+
+[introspection]
+jwt = true
+
+[metadata]
+service_documentation = "https://docs.example.com"
 
 [grants]
 client_credentials = true
@@ -96,13 +109,14 @@ def post(server: AuthorizationServer, **form: str) -> HttpResponse:
     )
 
 
-def test_the_file_of_the_design_makes_a_server() -> None:
+def test_the_file_of_the_design_makes_a_server(tmp_path: Path) -> None:
     """With one warning, for the password grant."""
     with pytest.warns(PasswordGrantWarning, match=r"RFC 9700") as caught:
-        server = read_server(DESIGN)
+        server = read_server(DESIGN, tmp_path)
 
     assert 1 == len(caught)
     assert "http://127.0.0.1:8000/token" == server.token_endpoint
+    assert ["signing.pem"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_what_the_file_says_is_what_the_server_does() -> None:
@@ -207,10 +221,7 @@ def test_a_secret_that_many_clients_would_garble_warns_with_its_place() -> None:
         ('store = "mysql://me:pw@db/x"', 'store: has to be "memory:"'),
         ('store = "memory"', 'store: has to be "memory:"'),
         ("tokens = 1", "tokens: has to be a table, [tokens]"),
-        ('[tokens]\nformat = "jwt"', 'tokens.format: "jwt" is not supported yet'),
-        ('[tokens]\nformat = "xml"', "tokens.format: has to be one of opaque"),
-        ('[tokens]\nsigning_alg = "ES256"', "tokens.signing_alg: is not supported yet"),
-        ('[tokens]\nsigning_key_file = "k"', "tokens.signing_key_file: is not supported yet"),
+        ('[tokens]\nformat = "xml"', "tokens.format: has to be one of opaque, jwt"),
         ("[tokens]\naccess_token_lifetime = 0", "tokens.access_token_lifetime: has to be an int"),
         ("[tokens]\naccess_token_lifetime = 1.5", "tokens.access_token_lifetime: has to be an int"),
         ("[tokens]\naccess_token_lifetime = true", "tokens.access_token_lifetime: has to be an "),
@@ -226,7 +237,18 @@ def test_a_secret_that_many_clients_would_garble_warns_with_its_place() -> None:
             "[client_authentication]\naccept_endpoint_audience = false",
             "client_authentication.accept_endpoint_audience: is not supported yet",
         ),
-        ("[metadata]", "metadata: is not supported yet"),
+        ("metadata = 1", "metadata: has to be a table, [metadata]"),
+        ("[metadata]\na = 1979-05-27", "metadata.a: has to be a string, a number, true"),
+        ("[metadata]\na = [1, {b = inf}]", "metadata.a[1].b: has to be a finite number"),
+        (
+            f"[metadata]\n{'a.' * 3000}b = 1",
+            f"metadata{'.a' * 21}: is nested deeper than 20 levels",
+        ),
+        (
+            f"[metadata]\na = {'[' * 21}{']' * 21}",
+            f"metadata.a{'[0]' * 20}: is nested deeper than 20 levels",
+        ),
+        ("[introspection]\njwt = 1", "introspection.jwt: has to be true or false"),
         ("[throttle]\nwindow = 900", "throttle: is not supported yet"),
         ("[clients]", "clients: has to be an array of tables, [[clients]]"),
         ("clients = [1]", "clients[0]: has to be a table"),
@@ -357,13 +379,193 @@ def test_a_file_that_is_not_text_is_refused(
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"(?m)^(\w+) =", DESIGN))))
-def test_each_key_is_refused_with_a_value_of_another_type(name: str) -> None:
+def test_each_key_is_refused_with_a_value_of_another_type(name: str, tmp_path: Path) -> None:
     """A moment is no key's type."""
     lines = [
         f"{name} = 1979-05-27T07:32:00Z" if line.startswith(f"{name} =") else line
         for line in DESIGN.splitlines()
     ]
     with pytest.raises(ConfigError) as refused:
-        read_server("\n".join(lines))
+        read_server("\n".join(lines), tmp_path)
 
     assert f"{name}: has to be" in str(refused.value)
+    assert [] == list(tmp_path.iterdir())
+
+
+# What signs
+
+JWT = """
+issuer = "http://127.0.0.1:8000"
+[grants]
+client_credentials = true
+[tokens]
+format = "jwt"
+audience = "https://api.example.com"
+signing_key_file = "signing.pem"
+"""
+RSA_KEY = SigningKey.generate("RS256")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            JWT.replace('signing_key_file = "signing.pem"', ""),
+            "tokens.signing_key_file: is missing: format jwt takes it",
+        ),
+        (
+            JWT.replace('audience = "https://api.example.com"', ""),
+            "tokens.audience: is missing: format jwt takes it, as no token is without aud",
+        ),
+        (
+            JWT.replace('audience = "https://api.example.com"', "audience = []"),
+            "tokens.audience: is missing: format jwt takes it, as no token is without aud",
+        ),
+        (
+            MINIMAL + "[introspection]\njwt = true",
+            "tokens.signing_key_file: is missing: introspection.jwt takes it",
+        ),
+        (
+            MINIMAL + '[tokens]\nsigning_alg = "ES256"',
+            "tokens.signing_key_file: is missing: signing_alg takes it",
+        ),
+        (JWT + 'signing_alg = "HS256"', "tokens.signing_alg: has to be one of ES256, ES256K, "),
+        (JWT + 'signing_alg = "none"', "tokens.signing_alg: has to be one of ES256, ES256K, "),
+        (
+            JWT.replace("signing.pem", "rsa.pem"),
+            "tokens.signing_key_file: the file holds no private key for ES256 in PEM",
+        ),
+        (
+            JWT.replace("signing.pem", "garbage.pem"),
+            "tokens.signing_key_file: the file holds no private key for ES256 in PEM",
+        ),
+        (
+            JWT.replace("signing.pem", "empty"),
+            "tokens.signing_key_file: {folder}/empty has no keys; `oauthgrants keys make` makes",
+        ),
+        (
+            JWT.replace("signing.pem", "keys") + 'signing_alg = "ES256"',
+            "tokens.signing_alg: does not go with a directory as signing_key_file",
+        ),
+        (
+            JWT.replace("signing.pem", "no/signing.pem"),
+            "tokens.signing_key_file: cannot be read or made: No such file or directory",
+        ),
+        (
+            JWT.replace("signing.pem", "-----BEGIN PRIVATE KEY-----\\nMC4CAQ"),
+            "tokens.signing_key_file: has a character that no path should have",
+        ),
+        (
+            JWT + '[metadata]\nop_policy_uri = "a"\njwks_uri = "b"\nissuer = "c"',
+            "metadata.issuer: is generated from what is wired",
+        ),
+    ],
+)
+def test_what_cannot_sign_is_refused_with_its_key(
+    text: str,
+    message: str,
+    config: WriteConfig,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "rsa.pem").write_bytes(RSA_KEY.to_pem())
+    (tmp_path / "garbage.pem").write_text("swordfish")
+    (tmp_path / "empty").mkdir()
+    KeyDirectory.make(tmp_path / "keys")
+    path = config(text)
+
+    assert 2 == main(["serve", "--config", path])
+
+    err = capsys.readouterr().err
+    assert err.startswith(f"oauthgrants: {path}: {message.format(folder=tmp_path)}")
+    assert 1 == err.count("\n")
+    assert "swordfish" not in err
+    assert "MC4CAQ" not in err
+
+
+def test_a_key_file_is_where_the_configuration_is(
+    tmp_path: Path, config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the command is run; an absolute path is what it says."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+
+    first, second = load(Path(config(JWT))), load(Path(config(JWT)))
+    load(Path(config(JWT.replace("signing.pem", str(elsewhere / "absolute.pem")))))
+
+    assert first.jwks() == second.jwks()
+    assert 1 == len(first.jwks()["keys"])
+    assert {"oauth.toml", "signing.pem", "elsewhere"} == {each.name for each in tmp_path.iterdir()}
+    assert ["absolute.pem"] == [each.name for each in elsewhere.iterdir()]
+
+
+@pytest.mark.parametrize(("line", "algorithm"), [("", "ES256"), ('signing_alg = "PS256"', "PS256")])
+def test_a_key_of_ones_own_signs(tmp_path: Path, line: str, algorithm: str) -> None:
+    key = RSA_KEY if line else SigningKey.generate("ES256")
+    (tmp_path / "signing.pem").write_bytes(key.to_pem())
+    server = read_server(JWT + line + CLIENT, tmp_path)
+
+    (published,) = server.jwks()["keys"]
+
+    assert (key.kid, algorithm) == (published["kid"], published["alg"])
+
+
+def test_opaque_tokens_may_have_keys_beside_them(tmp_path: Path) -> None:
+    """For signed introspection, and for the JWTs from before."""
+    text = JWT.replace("jwt", "opaque").replace('audience = "https://api.example.com"', "")
+    server = read_server(
+        f"{text}[introspection]\njwt = true\n"
+        f'{CLIENT}token_endpoint_auth_method = "client_secret_post"',
+        tmp_path,
+    )
+    client = {"client_id": "reports", "client_secret": "swordfish"}
+    token = post(server, grant_type="client_credentials", **client).json()["access_token"]
+
+    assert token.startswith("ogat_")
+    assert server.metadata()["jwks_uri"] == "http://127.0.0.1:8000/jwks.json"
+    assert ["ES256"] == server.metadata()["introspection_signing_alg_values_supported"]
+
+
+@req("R8414-2-g")
+def test_further_metadata_are_published_as_they_are() -> None:
+    server = read_server(
+        MINIMAL
+        + """
+        [metadata]
+        service_documentation = "https://docs.example.com"
+        ui_locales_supported = ["de", "en"]
+        "https://example.com/x y" = {a = [1, 2.5, true, {}]}
+        """
+    )
+
+    document = server.handle(
+        HttpRequest(
+            method="GET", url="http://127.0.0.1:8000/.well-known/oauth-authorization-server"
+        )
+    ).json()
+
+    assert document["service_documentation"] == "https://docs.example.com"
+    assert document["ui_locales_supported"] == ["de", "en"]
+    assert document["https://example.com/x y"] == {"a": [1, 2.5, True, {}]}
+    assert document["token_endpoint"] == "http://127.0.0.1:8000/token"
+
+
+def test_jwts_say_what_they_need(
+    tmp_path: Path,
+    config: WriteConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And what issues opaque tokens does without."""
+    for name in ("oauthgrants.jose", "oauthgrants.keys", "oauthgrants.key_files"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "joserfc.errors", None)
+
+    load(Path(config(MINIMAL)))
+    assert 1 == main(["serve", "--config", config(JWT)])
+
+    assert capsys.readouterr().err == (
+        "oauthgrants: JWTs need joserfc: pip install 'oauthgrants[jwt]'\n"
+    )
+    assert ["oauth.toml"] == [each.name for each in tmp_path.iterdir()]

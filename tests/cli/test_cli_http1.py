@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oauthgrants.cli.http1 import Head, MalformedRequest, Stream, read_body, read_head
+from oauthgrants.cli.http1 import Head, MalformedRequest, Stream, encode, read_body, read_head
+from oauthgrants.wire import HttpResponse
 
 MOST = 100
 
@@ -185,3 +186,11 @@ def test_no_octets_do_worse_than_to_be_refused(octets: bytes, piece: int) -> Non
             return "gone"
 
     assert outcome(lambda: read(octets)) == outcome(lambda: read(octets, piece=piece))
+
+
+@pytest.mark.parametrize(("status", "lengths"), [(200, 1), (304, 0), (404, 1)])
+def test_what_has_not_changed_has_no_length(status: int, lengths: int) -> None:
+    """It would have to be that of the document (RFC 9110, 8.6)."""
+    octets = encode(HttpResponse(status=status), with_body=True, closes=False)
+
+    assert lengths == octets.count(b"\r\nContent-Length: 0\r\n")

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-from base64 import b64encode
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
-from cli_support import WriteConfig, config_writer, read_all
+from cli_support import WriteConfig, config_writer, read_all, started
 
 from oauthgrants.cli import main
 from oauthgrants.cli.http_server import listen
@@ -59,7 +51,6 @@ sub = "user-1"
 # One that hashes no password at the start, and gives no warning.
 QUIET = CONFIG.partition("[[users]]")[0].replace("password = true\nrefresh_token = true\n", "")
 
-FORM = "application/x-www-form-urlencoded"
 REPORTS = ("reports", "7Fjfp0ZBr1KtDRbnfVdmIw")
 APP = ("app", "p6pWIdpBv0ZOdBVmQBZbWg")
 ALICE = {"grant_type": "password", "username": "alice", "password": "wonderland"}
@@ -68,57 +59,6 @@ ALICE = {"grant_type": "password", "username": "alice", "password": "wonderland"
 @pytest.fixture
 def config(tmp_path: Path) -> WriteConfig:
     return config_writer(tmp_path)
-
-
-class Process:
-    """A server as a process of its own."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        assert process.stdout is not None
-        self.line = process.stdout.readline()
-        self.port = int(self.line.rpartition(":")[2] or 0)
-
-    def post(
-        self,
-        form: dict[str, str],
-        client: tuple[str, str] | None = None,
-        *,
-        method: str = "POST",
-        target: str = "/token",
-        content_type: str = FORM,
-    ) -> tuple[int, dict[str, str], Any]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
-        headers = {"Content-Type": content_type}
-        if client is not None:
-            headers["Authorization"] = f"Basic {b64encode(':'.join(client).encode()).decode()}"
-        try:
-            connection.request(method, target, urlencode(form), headers)
-            response = connection.getresponse()
-            body = response.read()
-        finally:
-            connection.close()
-        return response.status, dict(response.getheaders()), json.loads(body)
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-        """Return the status, and what was printed after the first line."""
-        self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=10)
-        return self.process.returncode, out, err
-
-
-@contextmanager
-def started(path: str, *options: str) -> Generator[Process]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "oauthgrants", "serve", "--config", path, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield Process(process)
-        finally:
-            process.kill()
 
 
 def test_each_grant_and_each_refusal_over_http(config: WriteConfig) -> None:

@@ -142,9 +142,11 @@ def _find_path(scope: Scope) -> str:
 
 
 def _encode_headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
-    headers = (*response.headers, ("Content-Length", str(len(response.body))))
     # ASGI wants names in lower case.
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return [
+        (name.lower().encode("latin-1"), value.encode("latin-1"))
+        for name, value in response.framed_headers
+    ]
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -59,8 +59,7 @@ class WsgiApplication:
         """Answer a request."""
         body = self._read_body(environ)
         response = _UNREADABLE if body is None else self._server.handle(self._see(environ, body))
-        length = ("Content-Length", str(len(response.body)))
-        start_response(f"{response.status} {response.reason}", [*response.headers, length])
+        start_response(f"{response.status} {response.reason}", list(response.framed_headers))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
     def _see(self, environ: WSGIEnvironment, body: bytes) -> HttpRequest:

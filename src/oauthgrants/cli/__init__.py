@@ -1,10 +1,12 @@
-"""The command ``oauthgrants``: a server to develop against, a demonstration, secrets and hashes."""
+"""The command ``oauthgrants``: a server to develop against, secrets, hashes and signing keys."""
 
 from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from oauthgrants.cli.errors import CommandError, ConfigError
 
 __all__ = ["main"]
 
-_DESCRIPTION = "A server to develop against, a demonstration, client secrets and password hashes."
+_DESCRIPTION = "A server to develop against, client secrets, password hashes and signing keys."
 _MOST_PORT = 65_535
 
 
@@ -76,7 +78,34 @@ def _parser() -> ArgumentParser:
 
     hash_ = commands.add_parser("hash", help="read a password from stdin, and print its hash")
     hash_.set_defaults(run=_hash)
+    _add_keys(commands.add_parser("keys", help="make, list and rotate signing keys"))
     return parser
+
+
+def _add_keys(keys: ArgumentParser) -> None:
+    commands = keys.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    make = commands.add_parser("make", help="make a directory with a first key")
+    make.add_argument("--alg", default="ES256", help="what it signs with (%(default)s)")
+    make.set_defaults(run=_make_keys)
+
+    list_ = commands.add_parser("list", help="show which keys there are")
+    list_.set_defaults(run=_list_keys)
+
+    rotate = commands.add_parser("rotate", help="let a new key sign, and keep the one before")
+    rotate.add_argument("--alg", help="what it signs with (as the one before)")
+    rotate.add_argument(
+        "--keep",
+        type=_as(schema.seconds(least=0), _integer),
+        default=timedelta(days=1),
+        metavar="SECONDS",
+        help="for how long the key before still verifies; at least the longest lifetime of an "
+        "access token (86400)",
+    )
+    rotate.set_defaults(run=_rotate_keys)
+
+    for command in (make, list_, rotate):
+        command.add_argument("directory", type=Path, metavar="DIR", help="where the keys are")
 
 
 def _serve(arguments: Namespace) -> None:
@@ -113,18 +142,55 @@ def _hash(_: Namespace) -> None:
     print(hash_password())
 
 
+def _make_keys(arguments: Namespace) -> None:
+    with _jwt_extra():
+        from oauthgrants.cli.keys import make_keys
+
+    print(make_keys(arguments.directory, arguments.alg))
+
+
+def _list_keys(arguments: Namespace) -> None:
+    with _jwt_extra():
+        from oauthgrants.cli.keys import list_keys
+
+    print(list_keys(arguments.directory))
+
+
+def _rotate_keys(arguments: Namespace) -> None:
+    with _jwt_extra():
+        from oauthgrants.cli.keys import rotate_keys
+
+    print(rotate_keys(arguments.directory, arguments.alg, arguments.keep))
+
+
+@contextmanager
+def _jwt_extra() -> Generator[None]:
+    """Say what to install if it is not."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise CommandError(str(error)) from None
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= _MOST_PORT):
         raise ArgumentTypeError(f"has to be from 0 to {_MOST_PORT}")
     return int(text)
 
 
-def _as(read: schema.Reader) -> Callable[[str], Any]:
-    """Return a reader of the file's values as one of arguments."""
+def _integer(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ArgumentTypeError("has to be an integer, and not a negative one")
+    return int(text)
+
+
+def _as(read: schema.Reader, convert: Callable[[str], object] = str) -> Callable[[str], Any]:
+    """Return a reader of the file's values as one of arguments, which *convert* makes of text."""
 
     def read_argument(text: str) -> Any:
+        value = convert(text)
         try:
-            return read("", text)
+            return read("", value)
         except ConfigError as error:
             raise ArgumentTypeError(str(error)) from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 import warnings
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,25 +13,22 @@ from oauthgrants import (
     Argon2idHasher,
     AuthorizationServer,
     Client,
-    ClientCredentialsGrant,
     Lifetimes,
     MemoryStore,
-    PasswordGrant,
-    RefreshTokenGrant,
     Secret,
     User,
 )
-from oauthgrants.cli import schema
-from oauthgrants.cli.errors import ConfigError
-from oauthgrants.clients import AUTH_METHODS
-from oauthgrants.forms import is_vschar
-from oauthgrants.grants import Grant
+from oauthgrants.cli.errors import CommandError, ConfigError
+from oauthgrants.cli.tables import FILE, GRANTS
+from oauthgrants.endpoints.metadata import GeneratedMember
 
-_GRANTS: dict[str, Callable[[], Grant]] = {
-    "client_credentials": ClientCredentialsGrant,
-    "password": PasswordGrant,
-    "refresh_token": RefreshTokenGrant,
-}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    # Only for annotations: opaque tokens do without joserfc.
+    from oauthgrants.jose import SigningKey
+    from oauthgrants.keys import KeySource
+
+_DEFAULT_ALGORITHM = "ES256"
 _SECRET_KEYS = ("client_secret", "client_secret_machine_made", "client_secret_expires_at")
 
 
@@ -42,6 +38,7 @@ def load(path: Path) -> AuthorizationServer:
 
     Raises:
         ConfigError: The file cannot be read, or has what it may not have.
+        CommandError: It asks for what is not installed.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -50,23 +47,28 @@ def load(path: Path) -> AuthorizationServer:
     except ValueError:
         raise ConfigError(str(path), "cannot be read: it is not UTF-8") from None
     try:
-        return read_server(text)
+        return read_server(text, path.parent)
     except ConfigError as error:
         raise ConfigError(str(path), str(error)) from None
 
 
-def read_server(text: str) -> AuthorizationServer:
+def read_server(text: str, directory: Path = Path()) -> AuthorizationServer:
     """
     Return the server that *text* describes, in TOML.
 
+    Args:
+        text: The content of a file.
+        directory: The file's, where relative paths in it begin.
+
     Raises:
         ConfigError: *text* is not TOML, or has what it may not have.
+        CommandError: It asks for what is not installed.
     """
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError("", f"is not TOML: {error}") from None
-    values = _FILE("", content)
+    values = FILE("", content)
     store = MemoryStore()
     for index, client in enumerate(values.get("clients", ())):
         store.add_client(_to_client(f"clients[{index}]", client))
@@ -76,14 +78,16 @@ def read_server(text: str) -> AuthorizationServer:
         except ValueError as error:
             # The other reasons are ruled out by now: this is one of a client's id (RFC 9700).
             raise ConfigError(f"users[{index}].sub", str(error)) from None
-    return _assemble(values, store)
+    return _assemble(values, store, directory)
 
 
-def _assemble(values: dict[str, Any], store: MemoryStore) -> AuthorizationServer:
+def _assemble(values: dict[str, Any], store: MemoryStore, directory: Path) -> AuthorizationServer:
     tokens = values.get("tokens", {})
-    enabled = [_GRANTS[name]() for name, wanted in values.get("grants", {}).items() if wanted]
+    introspection_jwt = values.get("introspection", {}).get("jwt", False)
+    enabled = [GRANTS[name]() for name, wanted in values.get("grants", {}).items() if wanted]
     if not enabled:
-        raise ConfigError("grants", f"none is true; there are {', '.join(_GRANTS)}")
+        raise ConfigError("grants", f"none is true; there are {', '.join(GRANTS)}")
+    _require_what_jwts_take(tokens, introspection_jwt=introspection_jwt)
     default = Lifetimes()
     issuer: str = values["issuer"]
     try:
@@ -92,16 +96,70 @@ def _assemble(values: dict[str, Any], store: MemoryStore) -> AuthorizationServer
             allow_insecure_transport=urlsplit(issuer).scheme == "http",
             store=store,
             grants=enabled,
+            access_token_format=tokens.get("format", "opaque"),
+            signing_keys=_open_keys(tokens, directory),
+            introspection_jwt=introspection_jwt,
             lifetimes=Lifetimes(
                 access_token=tokens.get("access_token_lifetime", default.access_token),
                 refresh_token=tokens.get("refresh_token_lifetime", default.refresh_token),
             ),
             refresh_grace=tokens.get("refresh_grace", timedelta()),
             audience=tokens.get("audience", ()),
+            metadata=values.get("metadata"),
             **values.get("client_authentication", {}),
         )
+    except GeneratedMember as error:
+        raise ConfigError(f"metadata.{error.names[0]}", "is generated from what is wired") from None
     except ValueError as error:
         raise ConfigError("", str(error)) from None
+
+
+def _require_what_jwts_take(tokens: dict[str, Any], *, introspection_jwt: bool) -> None:
+    """Check that keys and audience are there where something is to be signed."""
+    if "signing_key_file" not in tokens:
+        if tokens.get("format") == "jwt":
+            raise ConfigError("tokens.signing_key_file", "is missing: format jwt takes it")
+        if introspection_jwt:
+            raise ConfigError("tokens.signing_key_file", "is missing: introspection.jwt takes it")
+        if "signing_alg" in tokens:
+            raise ConfigError("tokens.signing_key_file", "is missing: signing_alg takes it")
+    if tokens.get("format") == "jwt" and not tokens.get("audience"):
+        raise ConfigError(
+            "tokens.audience",
+            "is missing: format jwt takes it, as no token is without aud (RFC 9068, Section 3)",
+        )
+
+
+def _open_keys(tokens: dict[str, Any], directory: Path) -> KeySource | SigningKey | None:
+    """Return the keys that sign, None if there is nothing to sign."""
+    if "signing_key_file" not in tokens:
+        return None
+    try:
+        from oauthgrants.jose import ALGORITHMS
+        from oauthgrants.key_files import open_keys
+    except ModuleNotFoundError as error:
+        raise CommandError(str(error)) from None
+
+    path: Path = directory / tokens["signing_key_file"]
+    algorithm = tokens.get("signing_alg")
+    if algorithm is not None:
+        if algorithm not in ALGORITHMS:
+            raise ConfigError(
+                "tokens.signing_alg", f"has to be one of {', '.join(sorted(ALGORITHMS))}"
+            )
+        if path.is_dir():
+            raise ConfigError(
+                "tokens.signing_alg",
+                "does not go with a directory as signing_key_file, which knows that of each key",
+            )
+    try:
+        return open_keys(path, algorithm or _DEFAULT_ALGORITHM)
+    except OSError as error:
+        raise ConfigError(
+            "tokens.signing_key_file", f"cannot be read or made: {error.strerror}"
+        ) from None
+    except ValueError as error:
+        raise ConfigError("tokens.signing_key_file", str(error)) from None
 
 
 def _to_client(key: str, values: dict[str, Any]) -> Client:
@@ -144,103 +202,3 @@ def _to_user(key: str, values: dict[str, Any]) -> User:
     if password is not None:
         values["password_hash"] = Argon2idHasher().hash(password)
     return User(**values)
-
-
-def _issuer(key: str, value: object) -> str:
-    """Return *value*, a URL that can be shown; the server says what else it has to be."""
-    text = schema.text(key, value)
-    try:
-        url = urlsplit(text)
-        sound = is_vschar(text) and " " not in text and url.port != 0 and "@" not in url.netloc
-        sound = sound and url.scheme in {"https", "http"}
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ConfigError(
-            key, "has to be an https URL of host, port and path, or http on a loopback host"
-        )
-    return text
-
-
-def _store(key: str, value: object) -> str:
-    text = schema.text(key, value)
-    if text == "memory:":
-        return text
-    # What follows the scheme may have a password in it.
-    scheme, found, _ = text.partition("://")
-    if found and scheme.partition("+")[0] in {"sqlite", "postgresql", "redis"}:
-        raise ConfigError(key, f'"{ascii(scheme)[1:-1]}://…" is not supported yet')
-    raise ConfigError(key, 'has to be "memory:"')
-
-
-def _password_hash(key: str, value: object) -> str:
-    text = schema.text(key, value)
-    try:
-        Argon2idHasher().needs_rehash(text)
-    except ValueError:
-        raise ConfigError(
-            key, "is not a PHC string of Argon2id; `oauthgrants hash` makes one"
-        ) from None
-    return text
-
-
-_FILE = schema.table(
-    {
-        "issuer": _issuer,
-        "store": _store,
-        "tokens": schema.table(
-            {
-                "format": schema.one_of("opaque", later=["jwt"]),
-                "access_token_lifetime": schema.seconds(least=1),
-                "refresh_token_lifetime": schema.seconds(least=1),
-                "refresh_grace": schema.seconds(least=0),
-                "signing_alg": schema.not_yet,
-                "signing_key_file": schema.not_yet,
-                "audience": schema.text_or_texts,
-            }
-        ),
-        "grants": schema.table(dict.fromkeys(_GRANTS, schema.boolean)),
-        "client_authentication": schema.table(
-            {
-                "secret_methods_equal": schema.boolean,
-                "accept_endpoint_audience": schema.not_yet,
-            }
-        ),
-        "metadata": schema.not_yet,
-        "throttle": schema.not_yet,
-        "clients": schema.tables(
-            {
-                "client_id": schema.printable,
-                "client_secret": schema.secret,
-                "client_secret_machine_made": schema.boolean,
-                "client_secret_expires_at": schema.moment,
-                "token_endpoint_auth_method": schema.one_of(*sorted(AUTH_METHODS)),
-                "grant_types": schema.some_of(*_GRANTS),
-                "scope": schema.scope,
-                "default_scope": schema.scope,
-                "resources": schema.uris,
-                "introspects": schema.texts,
-                "first_party": schema.boolean,
-                "access_token_lifetime": schema.seconds(least=1),
-                "refresh_token_lifetime": schema.seconds(least=1),
-                "client_name": schema.text,
-                "secret_methods_equal": schema.boolean,
-            },
-            required=["client_id"],
-            unique=["client_id"],
-        ),
-        "users": schema.tables(
-            {
-                "username": schema.line,
-                "password": schema.password,
-                "password_hash": _password_hash,
-                "sub": schema.text,
-                "scope": schema.scope,
-                "active": schema.boolean,
-            },
-            required=["username", "sub"],
-            unique=["username", "sub"],
-        ),
-    },
-    required=["issuer"],
-)

@@ -1,37 +1,32 @@
-"""``oauthgrants demo``: each grant once over real HTTP, with all that is said."""
+"""``oauthgrants demo``: each grant and each endpoint once over real HTTP, with all that is said."""
 
 from __future__ import annotations
 
-import json
-import logging
 import re
-import sys
 import warnings
-from base64 import b64decode, b64encode
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPResponse
 from threading import Thread
-from typing import Any
-from urllib.parse import quote_plus, urlencode
-
-from rich.console import Console
-from rich.panel import Panel
-from rich.syntax import Syntax
-from rich.text import Text
+from urllib.parse import urlsplit
 
 from oauthgrants.cli.config import read_server
+from oauthgrants.cli.conversation import Conversation
 from oauthgrants.cli.credentials import make_client
-from oauthgrants.cli.errors import CommandError
 from oauthgrants.cli.http_server import HttpServer, listen
-from oauthgrants.events import logger
+from oauthgrants.errors import OAuthError
+from oauthgrants.resource import ResourceServer
 from oauthgrants.scopes import Scope
 from oauthgrants.server import AuthorizationServer
+from oauthgrants.wire import HttpRequest, HttpResponse, render
 
 _HOST = "127.0.0.1"
+_REPORTS = "/api/reports"
 CONFIG = """\
 issuer = "http://127.0.0.1:{port}"
 store = "memory:"
+
+[tokens]
+audience = "http://127.0.0.1:{port}/api"
 
 [grants]
 client_credentials = true
@@ -40,6 +35,9 @@ refresh_token = true
 
 {machine}
 default_scope = "reports:read"
+
+{api}
+introspects = ["http://127.0.0.1:{port}/api"]
 
 {app}
 default_scope = "profile"
@@ -51,62 +49,91 @@ sub = "user-1"
 """
 """The server of the demonstration, with places for its port and its clients."""
 
-_MADE_BY_US = re.compile(r"(og(?:at|rt|cs)_[\w-]{4})[\w-]+")
-_PASSWORD = re.compile(r'(password(?:=| = "))[^&"]+')
-_BASIC = re.compile(r"(Authorization: Basic) (\S+)")
-
 
 def demonstrate() -> None:
     """
-    Run a server on a free port of this machine, get tokens from it and show how.
+    Run a server on a free port of this machine, use what it has and show how.
 
     Raises:
         CommandError: An answer is not the expected one.
     """
-    # Ellipses are more than some terminals can show.
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="replace")
-    console = Console()
     with listen(_HOST, 0) as listener:
         port: int = listener.getsockname()[1]
-        machine = make_client(client_id="reports", scope=Scope.parse("reports:read reports:write"))
-        app = make_client(
-            client_id="app",
-            scope=Scope.parse("profile email"),
-            grant_types=["password", "refresh_token"],
-        )
-        config = CONFIG.format(port=port, machine=machine, app=app)
-        _show(console, "The configuration, as for oauthgrants serve --config FILE", config, "toml")
-        server = _start(console, config)
+        talk = Conversation(_HOST, port)
+        tables = {
+            "machine": make_client(
+                client_id="reports", scope=Scope.parse("reports:read reports:write")
+            ),
+            "api": make_client(client_id="api"),
+            "app": make_client(
+                client_id="app",
+                scope=Scope.parse("profile email"),
+                grant_types=["password", "refresh_token"],
+            ),
+        }
+        config = CONFIG.format(port=port, **tables)
+        talk.show("The configuration, as for oauthgrants serve --config FILE", config, "toml")
+        server = _make_server(talk, config)
+        api = Api(server)
         with (
-            HttpServer(listener, server.handle, issuer=server.issuer) as http,
+            HttpServer(listener, api.answer, issuer=server.issuer) as http,
             _running(http),
-            _events_on(console),
+            talk.with_events(),
         ):
-            _walk(_Talk(console, port), _secret_in(machine), _secret_in(app))
-    console.print(Text("All answers are as expected.", style="bold green"))
+            machine, resource_server, app = (_credentials_in(table) for table in tables.values())
+            _act_as_machine(talk, machine, resource_server)
+            _sign_in(talk, app)
+            talk.ask(
+                "Refused: a wrong client secret (RFC 6749, 5.2)",
+                (machine[0], app[1]),
+                {"grant_type": "client_credentials"},
+                expected={"status": 401, "error": "invalid_client"},
+            )
+    talk.end()
 
 
-def mask(text: str) -> str:
-    """
-    Return *text* without the secrets in it: enough is left to tell one from another.
-
-    >>> mask("grant_type=password&username=alice&password=wonderland")
-    'grant_type=password&username=alice&password=…'
-    """
-    text = _BASIC.sub(lambda found: f"{found[1]} base64({b64decode(found[2]).decode()})", text)
-    return _PASSWORD.sub(r"\1…", _MADE_BY_US.sub(r"\1…", text))
-
-
-def _walk(talk: _Talk, machine_secret: str, app_secret: str) -> None:
-    """Say what there is to say: each grant, then refusals."""
-    machine, app = ("reports", machine_secret), ("app", app_secret)
-    talk.ask(
+def _act_as_machine(
+    talk: Conversation, machine: tuple[str, str], resource_server: tuple[str, str]
+) -> None:
+    """Get a token, use it, ask about it and end it."""
+    token: str = talk.ask(
         "Client credentials: a machine acts for itself (RFC 6749, 4.4)",
         machine,
         {"grant_type": "client_credentials", "scope": "reports:read"},
+    )["access_token"]
+    talk.call("A protected resource, with the token (RFC 6750, 2.1)", ("GET", _REPORTS), token)
+    talk.call(
+        "Refused: without a token (RFC 6750, 3)",
+        ("GET", _REPORTS),
+        None,
+        expected={"status": 401, "error": None},
     )
+    talk.call(
+        "Refused: this takes the scope reports:write (RFC 6750, 3.1)",
+        ("DELETE", _REPORTS),
+        token,
+        expected={"status": 403, "error": "insufficient_scope"},
+    )
+    question = {"token": token}
+    talk.ask(
+        "Introspection: a resource server asks what the token stands for (RFC 7662)",
+        resource_server,
+        question,
+        path="/introspect",
+        expected={"status": 200, "active": True},
+    )
+    talk.ask("Revocation: the client ends it (RFC 7009)", machine, question, path="/revoke")
+    talk.ask("Introspection: it is no longer active", resource_server, question, path="/introspect")
+    talk.call(
+        "Refused: nor does it open the resource",
+        ("GET", _REPORTS),
+        token,
+        expected={"status": 401, "error": "invalid_token"},
+    )
+
+
+def _sign_in(talk: Conversation, app: tuple[str, str]) -> None:
+    """Get tokens on behalf of a user, and new ones, until one comes twice."""
     first = talk.ask(
         "Password: a first-party app signs its user in (RFC 6749, 4.3)",
         app,
@@ -118,104 +145,55 @@ def _walk(talk: _Talk, machine_secret: str, app_secret: str) -> None:
         "Refused: a spent refresh token comes again (RFC 9700, 4.14.2)",
         app,
         spent,
-        expected=(400, "invalid_grant"),
+        expected={"status": 400, "error": "invalid_grant"},
     )
     talk.ask(
         "Refused: with it, its successor was revoked",
         app,
         {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]},
-        expected=(400, "invalid_grant"),
-    )
-    talk.ask(
-        "Refused: a wrong client secret (RFC 6749, 5.2)",
-        ("reports", app_secret),
-        {"grant_type": "client_credentials"},
-        expected=(401, "invalid_client"),
+        expected={"status": 400, "error": "invalid_grant"},
     )
 
 
-class _Talk:
-    """What is said between clients and the server, and shown."""
+class Api:
+    """A resource server with a report to read, in front of the authorization server."""
 
-    def __init__(self, console: Console, port: int) -> None:
-        self._console = console
-        self._port = port
-        self._steps = 0
-
-    def ask(
-        self,
-        title: str,
-        client: tuple[str, str],
-        form: Mapping[str, str],
-        *,
-        expected: tuple[int, str | None] = (200, None),
-    ) -> dict[str, Any]:
-        """
-        Send *form*, show what goes and what comes, and return the latter.
-
-        Args:
-            title: What it is about.
-            client: Id and secret.
-            form: The parameters.
-            expected: Status, and ``error`` if it is to be one.
-
-        Raises:
-            CommandError: Something else comes.
-        """
-        self._steps += 1
-        self._console.rule(Text(f"{self._steps}. {title}"), align="left")
-        basic = ":".join(quote_plus(part) for part in client).encode()
-        headers = {
-            "Host": f"{_HOST}:{self._port}",
-            "Authorization": f"Basic {b64encode(basic).decode()}",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        body = urlencode(form)
-        _show(self._console, "Request", _message("POST /token HTTP/1.1", headers, body), "http")
-        connection = HTTPConnection(_HOST, self._port, timeout=10)
-        try:
-            connection.request("POST", "/token", body, headers)
-            response = connection.getresponse()
-            answer: dict[str, Any] = json.loads(response.read())
-        finally:
-            connection.close()
-        self._show_response(response, answer)
-        came = (response.status, answer.get("error"))
-        if came != expected:
-            raise CommandError(f"step {self._steps}: the answer is {came}, and not {expected}")
-        return answer
-
-    def _show_response(self, response: HTTPResponse, answer: object) -> None:
-        line = f"HTTP/1.1 {response.status} {response.reason}"
-        headers = {name: value for name, value in response.getheaders() if name != "Date"}
-        _show(
-            self._console,
-            "Answer",
-            _message(line, headers, json.dumps(answer, indent=2)),
-            "http",
+    def __init__(self, server: AuthorizationServer) -> None:
+        self._server = server
+        self._resource = ResourceServer(
+            resource=f"{server.issuer}/api",
+            tokens=server.lookup,
+            authorization_servers=[server.issuer],
+            allow_insecure_transport=True,
         )
+        self._metadata_path = urlsplit(self._resource.metadata_url).path
+
+    def answer(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer of whichever of the two *request* is for."""
+        if request.path == self._metadata_path:
+            return self._resource.handle(request)
+        if request.path != _REPORTS:
+            return self._server.handle(request)
+        scope = "reports:read" if request.method == "GET" else "reports:write"
+        try:
+            token = self._resource.require_token(request, scope=scope)
+        except OAuthError as error:
+            return self._resource.render(error)
+        return render({"report": "All is well.", "read_by": token.client_id})
 
 
-def _message(line: str, headers: Mapping[str, str], body: str) -> str:
-    return "\n".join([line, *(f"{name}: {headers[name]}" for name in headers), "", body])
+def _credentials_in(table: str) -> tuple[str, str]:
+    """Return id and secret of the client that *table* describes."""
+    client_id, secret = re.findall('client_(?:id|secret) = "(.*)"', table)
+    return client_id, secret
 
 
-def _show(console: Console, title: str, text: str, language: str) -> None:
-    shown = Syntax(mask(text.rstrip()), language, word_wrap=True, background_color="default")
-    console.print(Panel(shown, title=title, title_align="left"))
-
-
-def _secret_in(table: str) -> str:
-    found = re.search('client_secret = "(.*)"', table)
-    return "" if found is None else found[1]
-
-
-def _start(console: Console, config: str) -> AuthorizationServer:
+def _make_server(talk: Conversation, config: str) -> AuthorizationServer:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         server = read_server(config)
     for warning in caught:
-        console.print(Panel(Text(str(warning.message)), title="Warning", style="yellow"))
+        talk.warn(str(warning.message))
     return server
 
 
@@ -228,21 +206,3 @@ def _running(http: HttpServer) -> Generator[None]:
     finally:
         http.stop()
         thread.join()
-
-
-@contextmanager
-def _events_on(console: Console) -> Generator[None]:
-    """Show what the library logs, between request and answer."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            console.print(Text(f"event: {record.getMessage()}", style="dim"))
-
-    handler, level = Handler(), logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        logger.removeHandler(handler)

@@ -207,9 +207,8 @@ def encode(response: HttpResponse, *, with_body: bool, closes: bool) -> bytes:
     """
     fields = [
         f"HTTP/1.1 {response.status} {response.reason}",
-        *(f"{name}: {value}" for name, value in response.headers),
+        *(f"{name}: {value}" for name, value in response.framed_headers),
         f"Date: {formatdate(usegmt=True)}",
-        f"Content-Length: {len(response.body)}",
         *(["Connection: close"] if closes else []),
     ]
     head = "\r\n".join(fields).encode("latin-1") + b"\r\n\r\n"

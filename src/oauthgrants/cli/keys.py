@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from oauthgrants.cli.errors import CommandError
+from oauthgrants.cli.errors import CommandError, UsageError
+from oauthgrants.jose import ALGORITHMS
 from oauthgrants.key_files import KeyDirectory, KeyEntry
 
 
 def make_keys(path: Path, algorithm: str) -> str:
     """
-    Return what to say of the directory at *path*, made with a first key.
+    Return the keys of the directory at *path*, made with a first one.
 
     Raises:
+        UsageError: *algorithm* is not one of ours.
         CommandError: There are keys already, or it cannot be written.
     """
-    try:
-        entries = KeyDirectory.make(path, algorithm).entries
-    except FileExistsError:
-        raise CommandError(f"{path} has keys already; `oauthgrants keys rotate` adds one") from None
-    return _table(entries)
+    _require_algorithm(algorithm)
+    with _explained(path):
+        return _table(KeyDirectory.make(path, algorithm).entries)
 
 
 def list_keys(path: Path) -> str:
@@ -30,36 +32,62 @@ def list_keys(path: Path) -> str:
     Raises:
         CommandError: There are none, or they cannot be read.
     """
-    return _table(_open(path).entries)
+    with _explained(path):
+        return _table(KeyDirectory(path).entries)
 
 
-def rotate_keys(path: Path, algorithm: str | None, keep: int) -> str:
+def rotate_keys(path: Path, algorithm: str | None, keep: timedelta) -> str:
     """
     Return the keys of the directory at *path*, after a new one has begun to sign.
 
     Args:
         path: The directory.
         algorithm: The new key's; None for that of the key before.
-        keep: For how many seconds the key before still verifies.
+        keep: For how long the key before still verifies.
 
     Raises:
+        UsageError: *algorithm* is not one of ours.
         CommandError: There are none, or they cannot be written.
     """
-    keys = _open(path)
-    keys.rotate(algorithm=algorithm, keep=timedelta(seconds=keep))
-    return _table(keys.entries)
+    if algorithm is not None:
+        _require_algorithm(algorithm)
+    with _explained(path):
+        keys = KeyDirectory(path)
+        keys.rotate(algorithm=algorithm, keep=keep)
+        return _table(keys.entries)
 
 
-def _open(path: Path) -> KeyDirectory:
+def _require_algorithm(algorithm: str) -> None:
+    if algorithm not in ALGORITHMS:
+        raise UsageError(f"--alg has to be one of {', '.join(sorted(ALGORITHMS))}")
+
+
+@contextmanager
+def _explained(path: Path) -> Generator[None]:
     try:
-        return KeyDirectory(path)
+        yield
+    except FileExistsError:
+        raise CommandError(f"{path} has keys already; `oauthgrants keys rotate` adds one") from None
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         raise CommandError(str(error)) from None
 
 
-def _table(entries: list[KeyEntry]) -> str:
+def _table(entries: Iterable[KeyEntry]) -> str:
+    now = datetime.now(UTC)
     return "\n".join(
-        f"{entry.kid}  {entry.algorithm:7}  made {entry.created_at:%Y-%m-%d %H:%M:%SZ}  "
-        + ("signs" if entry.keep_until is None else f"kept {entry.keep_until:%Y-%m-%d %H:%M:%SZ}")
+        f"{entry.key.kid}  {entry.key.algorithm:7}  made {_shown(entry.created_at)}  "
+        + _state(entry, now)
         for entry in entries
     )
+
+
+def _state(entry: KeyEntry, now: datetime) -> str:
+    if entry.keep_until is None:
+        return "signs"
+    return "over" if entry.is_over(now) else f"kept until {_shown(entry.keep_until)}"
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%SZ}"

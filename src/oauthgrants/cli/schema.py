@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from math import isfinite
+from pathlib import Path
 from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
@@ -27,6 +29,7 @@ _BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 # A hundred years: whatever is longer is a mistake, and might pass the end of the calendar.
 _MOST_SECONDS = 100 * 365 * 24 * 3600
 _END_OF_CALENDAR = 253_402_300_800
+_MOST_NESTED = 20
 
 
 def table(readers: Mapping[str, Reader], *, required: Collection[str] = ()) -> Reader:
@@ -105,6 +108,21 @@ def text_or_texts(key: str, value: object) -> tuple[str, ...]:
     return (text(key, value),) if isinstance(value, str) else texts(key, value)
 
 
+def path(key: str, value: object) -> Path:
+    """Return *value*, the path of a file or a directory."""
+    value = text(key, value)
+    if not value.isprintable():
+        raise ConfigError(key, "has a character that no path should have")
+    return Path(value)
+
+
+def json_object(key: str, value: object) -> dict[str, Any]:
+    """Return *value*, a table of what JSON can say."""
+    if not isinstance(value, dict):
+        raise ConfigError(key, f"has to be a table, [{key}]")
+    return _json_object(key, cast("dict[str, object]", value), _MOST_NESTED)
+
+
 def printable(key: str, value: object) -> str:
     """Return *value*, printable ASCII (RFC 6749, A.1)."""
     value = text(key, value)
@@ -152,13 +170,11 @@ def uris(key: str, value: object) -> tuple[str, ...]:
     return found
 
 
-def one_of(*known: str, later: Collection[str] = ()) -> Reader:
-    """Return the reader of one of the names *known*; those in *later* are refused by name."""
+def one_of(*known: str) -> Reader:
+    """Return the reader of one of the names *known*."""
 
     def read(key: str, value: object) -> str:
         value = text(key, value)
-        if value in later:
-            raise ConfigError(key, f'"{value}" is not supported yet')
         if value not in known:
             raise ConfigError(key, f"has to be one of {', '.join(known)}")
         return value
@@ -191,6 +207,25 @@ def moment(key: str, value: object) -> datetime | None:
     """Return *value*, seconds since 1970, as a moment; None for zero, which is never."""
     since = _integer(key, value, 0, _END_OF_CALENDAR - 1)
     return datetime.fromtimestamp(since, UTC) if since else None
+
+
+def _json_object(key: str, entries: dict[str, object], levels: int) -> dict[str, Any]:
+    return {name: _json(_join(key, name), entry, levels) for name, entry in entries.items()}
+
+
+def _json(key: str, value: object, levels: int) -> Any:
+    if not levels:
+        raise ConfigError(key, f"is nested deeper than {_MOST_NESTED} levels")
+    if isinstance(value, dict):
+        return _json_object(key, cast("dict[str, object]", value), levels - 1)
+    if isinstance(value, list):
+        entries = cast("list[object]", value)
+        return [_json(f"{key}[{index}]", each, levels - 1) for index, each in enumerate(entries)]
+    if isinstance(value, float) and not isfinite(value):
+        raise ConfigError(key, "has to be a finite number")
+    if not isinstance(value, str | int | float):
+        raise ConfigError(key, "has to be a string, a number, true, false, a list or a table")
+    return value
 
 
 def _integer(key: str, value: object, least: int, most: int) -> int:

@@ -8,7 +8,9 @@ from typing import Any
 
 import attrs
 
-from oauthgrants.errors import InvalidRequest
+from oauthgrants.errors import InvalidRequest, TemporarilyUnavailable
+from oauthgrants.events import Event, Fault
+from oauthgrants.ports import Clock
 from oauthgrants.wire import HttpRequest, HttpResponse, encode_json, render_error
 
 _READ_METHODS = "GET, HEAD"
@@ -29,16 +31,24 @@ class DocumentEndpoint:
     Attributes:
         make: Returns the document as it is now.
         max_age: For how many seconds it may be kept.
+        clock: Tells the time.
+        record: Tells of events.
     """
 
     make: Callable[[], Mapping[str, Any]]
     max_age: int
+    clock: Clock
+    record: Callable[[Event], None]
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Return the document, or 304 to whom has it already (RFC 9110, 13.1.2)."""
         if request.method not in {"GET", "HEAD"}:
             return render_error(ReadOnly("the method has to be GET"))
-        body = encode_json(self.make()).encode()
+        try:
+            body = encode_json(self.make()).encode()
+        except Exception as error:
+            self.record(Fault(at=self.clock(), source=request.source, error=error))
+            return render_error(TemporarilyUnavailable("try again later"))
         etag = f'"{sha256(body).hexdigest()[:32]}"'
         headers = (("Cache-Control", f"public, max-age={self.max_age}"), ("ETag", etag))
         if _is_known(etag, ",".join(request.get_headers("if-none-match"))):

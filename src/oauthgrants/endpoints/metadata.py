@@ -7,6 +7,21 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 
+class GeneratedMember(ValueError):
+    """
+    The host would replace a member that is generated.
+
+    Args:
+        names: The members.
+    """
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(
+            f"metadata has {', '.join(names)}, which the server generates from what is wired"
+        )
+        self.names = names
+
+
 def well_known_url(identifier: str, suffix: str) -> str:
     """
     Return where the metadata of *identifier* are: between its host and its path.
@@ -43,7 +58,7 @@ def generate_metadata(
         added: What the host adds (C-25).
 
     Raises:
-        ValueError: The host would replace a generated member.
+        GeneratedMember: The host would replace one.
     """
     generated = {name: value for name, value in wired.items() if value}
     for endpoint in ("token", "revocation"):
@@ -57,7 +72,5 @@ def generate_metadata(
         generated["response_types_supported"] = []
     replaced = sorted(generated.keys() & added.keys())
     if replaced:
-        raise ValueError(
-            f"metadata has {', '.join(replaced)}, which the server generates from what is wired"
-        )
+        raise GeneratedMember(*replaced)
     return {**generated, **added}

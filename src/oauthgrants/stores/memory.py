@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from threading import Lock
 
@@ -14,6 +14,9 @@ from oauthgrants.clients import Client, ClientSecret
 from oauthgrants.ports import Clock, Rotation, never_blocks, utc_now
 from oauthgrants.tokens import AccessToken, RefreshToken
 from oauthgrants.users import User
+
+_A_FEW = 4
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @attrs.define
@@ -49,7 +52,7 @@ class MemoryStore:
         self._access: dict[bytes, AccessToken] = {}
         self._refresh: dict[bytes, RefreshToken] = {}
         self._families: dict[str, _Family] = {}
-        self._denied: set[str] = set()
+        self._denied: dict[str, datetime] = {}
         self._expiry = _ExpiryQueue()
 
     @property
@@ -152,18 +155,24 @@ class MemoryStore:
     def revoke_access_token(self, digest: bytes) -> None:
         """End the access token with this digest."""
         with self._lock:
-            self._drop([digest])
+            self._drop_access_token(digest)
 
     def deny(self, identifier: str, expires_at: datetime) -> None:
-        """Remember *identifier* until *expires_at*."""
+        """Remember *identifier* until *expires_at*, or as long as it was denied before."""
         with self._lock:
-            self._drop(self._expiry.take_expired(self._clock()))
-            self._denied.add(identifier)
-            self._expiry.add(identifier, expires_at)
+            self._drop_expired(self._clock())
+            if expires_at > self._denied.get(identifier, _LONG_AGO):
+                self._denied[identifier] = expires_at
+                self._expiry.add(identifier, expires_at)
 
     def is_denied(self, identifiers: Collection[str]) -> bool:
         """Return whether any of *identifiers* is remembered."""
-        return not self._denied.isdisjoint(identifiers)
+        return not self._denied.keys().isdisjoint(identifiers)
+
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        """Delete what has expired, *limit* tokens and denials at most, and say how many."""
+        with self._lock:
+            return self._drop_expired(now, limit)
 
     def find_access_token(self, digest: bytes) -> AccessToken | None:
         """Return the access token with this digest, None if unknown or revoked."""
@@ -185,7 +194,12 @@ class MemoryStore:
             if token.spent_at is None:
                 self._refresh[spent] = attrs.evolve(token, spent_at=refresh.issued_at)
                 family.last_spent = spent
-            elif family.last_spent != spent or refresh.issued_at >= token.spent_at + grace:
+            elif (
+                # Without grace no clock is asked: another process's may be behind.
+                not grace
+                or family.last_spent != spent
+                or refresh.issued_at >= token.spent_at + grace
+            ):
                 return Rotation.REPLAYED
             self._put_tokens(access, refresh)
             return Rotation.ROTATED
@@ -204,27 +218,36 @@ class MemoryStore:
 
     def _put_tokens(self, access: AccessToken | None, refresh: RefreshToken | None) -> None:
         if access is not None:
-            self._drop(self._expiry.take_expired(access.issued_at))
+            self._drop_expired(access.issued_at)
             self._access[access.digest] = access
             self._expiry.add(access.digest, access.expires_at)
             if access.family is not None:
                 self._families.setdefault(access.family, _Family()).access.add(access.digest)
         if refresh is not None:
-            self._drop(self._expiry.take_expired(refresh.issued_at))
+            self._drop_expired(refresh.issued_at)
             self._refresh[refresh.digest] = refresh
             self._expiry.add(refresh.digest, refresh.expires_at)
             self._families.setdefault(refresh.family, _Family()).refresh.add(refresh.digest)
 
-    def _drop(self, ended: Iterable[bytes | str]) -> None:
-        for digest in ended:
-            if isinstance(digest, str):
-                self._denied.discard(digest)
-                continue
-            access, refresh = self._access.pop(digest, None), self._refresh.pop(digest, None)
-            if access is not None and access.family is not None:
-                self._leave_family(access.family, digest)
-            if refresh is not None:
-                self._leave_family(refresh.family, digest)
+    def _drop_expired(self, now: datetime, most: int = _A_FEW) -> int:
+        expired = self._expiry.take_expired(now, most)
+        for key in expired:
+            if isinstance(key, bytes):
+                self._drop_access_token(key)
+                self._drop_refresh_token(key)
+            elif self._denied.get(key, now) <= now:  # else it was denied again, for longer
+                self._denied.pop(key, None)
+        return len(expired)
+
+    def _drop_access_token(self, digest: bytes) -> None:
+        token = self._access.pop(digest, None)
+        if token is not None and token.family is not None:
+            self._leave_family(token.family, digest)
+
+    def _drop_refresh_token(self, digest: bytes) -> None:
+        token = self._refresh.pop(digest, None)
+        if token is not None:
+            self._leave_family(token.family, digest)
 
     def _leave_family(self, name: str, digest: bytes) -> None:
         family = self._families[name]
@@ -242,8 +265,6 @@ class _ExpiryQueue:
     on how long tokens live and not on how many there are.
     """
 
-    _AT_ONCE = 4
-
     def __init__(self) -> None:
         self._minutes: list[int] = []
         self._digests: dict[int, deque[bytes | str]] = {}
@@ -257,11 +278,11 @@ class _ExpiryQueue:
             heappush(self._minutes, minute)
         self._digests[minute].append(digest)
 
-    def take_expired(self, now: datetime) -> list[bytes | str]:
-        """Return up to four digests that have expired by *now*, and forget them."""
+    def take_expired(self, now: datetime, most: int) -> list[bytes | str]:
+        """Return up to *most* digests that have expired by *now*, and forget them."""
         taken: list[bytes | str] = []
         passed = now.timestamp() // 60
-        while self._minutes and self._minutes[0] <= passed and len(taken) < self._AT_ONCE:
+        while self._minutes and self._minutes[0] <= passed and len(taken) < most:
             digests = self._digests[self._minutes[0]]
             taken.append(digests.popleft())
             if not digests:

@@ -50,6 +50,7 @@ _FORM: Header = ("Content-Type", "application/x-www-form-urlencoded")
 _HOST: Header = ("Host", HOST)
 _ECHO: Header = ("X-Contract", "echo")
 _FAULT: Header = ("X-Contract", "fault")
+_METADATA = "/.well-known/oauth-authorization-server"
 _TOKEN_REQUEST = b"grant_type=client_credentials"
 # Everything that a form parser in between would lose or change
 _ANY_OCTETS = b"a=%zz&a=1&a=&=+%00&" + bytes(range(256)) + b"\r\n\r\n"
@@ -202,6 +203,17 @@ class Contract(ABC, Generic[_Server_contra]):
         assert head.status == get.status
         assert find_all(head, "content-length") == [str(len(get.body))]
         assert find_all(head, "content-type") == find_all(get, "content-type")
+
+    def test_a_document_that_is_known_is_not_sent_again(self) -> None:
+        """The response to ``If-None-Match`` has no body (RFC 9110, 15.4.5)."""
+        with self._mount() as send:
+            document = send("GET", _METADATA, [_HOST], b"")
+            [etag] = find_all(document, "etag")
+            again = send("GET", _METADATA, [_HOST, ("If-None-Match", etag)], b"")
+
+        assert document.status == HTTPStatus.OK
+        assert (again.status, again.body) == (HTTPStatus.NOT_MODIFIED, b"")
+        assert find_all(again, "etag") == [etag]
 
     def test_the_body_comes_untouched(self) -> None:
         """Nothing in between parses, decodes or repairs it."""

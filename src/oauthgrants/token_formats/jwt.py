@@ -117,7 +117,7 @@ def token_of(claims: Mapping[str, Any]) -> AccessToken:
     sub, client_id, jti = map(str, texts)
     try:
         issued_at = datetime.fromtimestamp(claims["iat"], UTC)
-        lifetime = timedelta(seconds=claims["exp"] - claims["iat"])
+        lifetime = datetime.fromtimestamp(claims["exp"], UTC) - issued_at
         granted = Scope.of(scope)
     except (KeyError, TypeError, ValueError, OverflowError, OSError):
         raise InvalidJwt("a claim is missing or malformed") from None

@@ -1,0 +1,225 @@
+"""
+The way of a request at a resource server, once for both colours (RFC 6749, 7; RFC 6750).
+
+Token, store or signature or introspection, audience, scope: in this order, each step either
+passes or raises an error that carries its challenge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from oauthgrants.bearer import BearerReader
+from oauthgrants.challenges import BearerChallenge
+from oauthgrants.checks import require_issuer, require_resource
+from oauthgrants.endpoints.documents import DocumentEndpoint
+from oauthgrants.endpoints.metadata import well_known_url
+from oauthgrants.endpoints.resource_metadata import (
+    ResourceMetadataEndpoint,
+    generate_resource_metadata,
+)
+from oauthgrants.errors import (
+    InsufficientScope,
+    InvalidToken,
+    OAuthError,
+    TemporarilyUnavailable,
+)
+from oauthgrants.events import EventSink, Fault, LoggingSink, RequestRefused, recorder
+from oauthgrants.fetching import Fetcher
+from oauthgrants.forms import Limits
+from oauthgrants.ports import Clock, resolve, utc_now
+from oauthgrants.scopes import Scope
+from oauthgrants.token_checks import Gate, Services, TokenChecker, TokenFinder
+from oauthgrants.tokens import AccessToken, VerifiedToken
+from oauthgrants.wire import HttpRequest, HttpResponse, render_error
+
+_P = TypeVar("_P")
+_DAY = 24 * 60 * 60
+_NOTHING = Scope()
+
+
+class ProtectedResource:
+    """What both colours share."""
+
+    def __init__(
+        self,
+        *,
+        resource: str,
+        tokens: TokenFinder | TokenChecker,
+        audience: str | Iterable[str] | None = None,
+        require_audience: bool = True,
+        realm: str | None = "resource",
+        authorization_servers: Iterable[str] = (),
+        scopes_supported: Scope | str | Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        publish_metadata: bool = True,
+        allow_body: bool = False,
+        allow_query: bool = False,
+        limits: Limits = Limits(),
+        fetcher: Fetcher | None = None,
+        event_sink: EventSink | None = None,
+        allow_insecure_transport: bool = False,
+        clock: Clock = utc_now,
+    ) -> None:
+        """
+        Make a resource server.
+
+        Args:
+            resource: Its identifier, an https URL without fragment (RFC 9728, 1.2).
+            tokens: Says what a token stands for: the ``lookup`` of an authorization server in
+                the same process, `JwtChecker`, `RemoteIntrospection`, or a class like them.
+            audience: What a token may name as its audience; by default *resource* alone.
+            require_audience: Whether a token has to name one. Opaque tokens have none where
+                neither client nor authorization server says whom they are for; without
+                *require_audience* those too are accepted, and foreign audiences still refused.
+            realm: The ``realm`` of challenges, None to leave it out.
+            authorization_servers: The issuers whose tokens are accepted, for the metadata.
+            scopes_supported: The scopes to publish there.
+            metadata: Further members of the metadata (RFC 9728, 2).
+            publish_metadata: Whether `handle` answers with the metadata and challenges say
+                where they are (RFC 9728, 5.1).
+            allow_body: Whether a form may have the token (RFC 6750, 2.2).
+            allow_query: Whether the URL may have it, which RFC 9700, 4.3.2 bars: histories and
+                logs keep URLs. What succeeds then has to carry `VerifiedToken.response_headers`.
+            limits: How long a token may be, and a form that it is in.
+            fetcher: Sends requests for keys and introspection; by default httpx does.
+            event_sink: Who hears of refusals and faults; the logger ``oauthgrants`` by default.
+            allow_insecure_transport: Whether *resource*, and what is fetched, may be plain
+                http, on loopback hosts only.
+            clock: Tells the time, aware, in UTC.
+
+        Raises:
+            ModuleNotFoundError: An extra is missing; says what to install.
+            ValueError: Something contradicts the specifications; says what.
+        """
+        require_resource(resource, allow_insecure_transport=allow_insecure_transport)
+        self.resource = resource
+        """The resource identifier."""
+        self.metadata_url = well_known_url(resource, "oauth-protected-resource")
+        """Where the metadata are (RFC 9728, 3.1)."""
+        self.limits = limits
+        """How much a request may bring; adapters need not read further."""
+        self._clock = clock
+        self._record = recorder(event_sink or LoggingSink())
+        named = (resource,) if audience is None else audience
+        self._audience = frozenset((named,) if isinstance(named, str) else named)
+        self._require_audience = require_audience
+        self._reader = BearerReader(allow_body=allow_body, allow_query=allow_query, limits=limits)
+        self._challenge = BearerChallenge(
+            realm=realm, resource_metadata=self.metadata_url if publish_metadata else None
+        )
+        issuers = list(authorization_servers)
+        for issuer in issuers:
+            require_issuer(issuer, allow_insecure_transport=allow_insecure_transport)
+        ways = {"header": True, "body": allow_body, "query": allow_query}
+        self._metadata = generate_resource_metadata(
+            {
+                "resource": resource,
+                "authorization_servers": issuers,
+                "scopes_supported": list(Scope.of(scopes_supported)),
+                "bearer_methods_supported": [way for way, is_open in ways.items() if is_open],
+            },
+            added=metadata or {},
+        )
+        document = DocumentEndpoint(
+            make=lambda: self._metadata, max_age=_DAY, clock=clock, record=self._record
+        )
+        self._handle = ResourceMetadataEndpoint(
+            url=self.metadata_url if publish_metadata else None, document=document
+        ).answer
+        self._given_fetcher = fetcher
+        self._own_fetcher: Any = None
+        services = Services(
+            open_fetcher=self._open_fetcher,
+            make_gate=self._make_gate,
+            clock=clock,
+            record=self._record,
+            allow_insecure_transport=allow_insecure_transport,
+        )
+        finder = tokens.bind(services) if isinstance(tokens, TokenChecker) else tokens
+        self._find_access_token = self._adapt(finder).find_access_token
+
+    def render(self, error: OAuthError) -> HttpResponse:
+        """
+        Return *error* as a response, with the challenge that goes with it (RFC 6750, 3).
+
+        It may also be an error that the host raises, such as `InsufficientScope`.
+        """
+        return render_error(self._challenge.add_to(error))
+
+    def _adapt(self, port: _P) -> _P:
+        """Return *port* as this resource server calls it."""
+        return port
+
+    def _make_gate(self) -> Gate:
+        from oauthgrants.token_checks.gates import ThreadGate
+
+        return ThreadGate()
+
+    def _make_fetcher(self) -> Fetcher:
+        from oauthgrants.fetching import HttpxFetcher
+
+        return HttpxFetcher()
+
+    def _open_fetcher(self) -> Fetcher:
+        if self._given_fetcher is not None:
+            return self._adapt(self._given_fetcher)
+        own: Fetcher = self._own_fetcher or self._make_fetcher()
+        self._own_fetcher = own
+        return own
+
+    async def _require_token(
+        self,
+        request: HttpRequest,
+        scope: Scope | str | Iterable[str] | None,
+        any_scope: Scope | str | Iterable[str] | None,
+    ) -> VerifiedToken:
+        every, some = Scope.of(scope or _NOTHING), Scope.of(any_scope or _NOTHING)
+        token: AccessToken | None = None
+        try:
+            presented = self._reader.require_token(request)
+            token = _require_found(await resolve(self._find_access_token(presented.value)))
+            self._check_audience(token)
+            _check_scope(token, every, some)
+            return VerifiedToken.of(token, presented.response_headers)
+        except OAuthError as error:
+            self._record(
+                RequestRefused(
+                    at=self._clock(),
+                    source=request.source,
+                    error=error.code,
+                    reason=error.reason,
+                    client_id=None if token is None else token.client_id,
+                )
+            )
+            raise self._challenge.add_to(error) from None
+        except Exception as error:
+            self._record(Fault(at=self._clock(), source=request.source, error=error))
+            raise TemporarilyUnavailable("try again later") from None
+
+    def _check_audience(self, token: AccessToken) -> None:
+        """Check whom *token* is for (RFC 9068, 4; RFC 9700, 2.3)."""
+        if token.audience:
+            if self._audience.isdisjoint(token.audience):
+                raise InvalidToken(
+                    "the access token is for another resource", reason="the audience is foreign"
+                )
+        elif self._require_audience:
+            raise InvalidToken(
+                "the access token is for another resource",
+                reason="the token has no audience, and require_audience wants one",
+            )
+
+
+def _require_found(token: AccessToken | None) -> AccessToken:
+    if token is None:
+        raise InvalidToken("the access token is unknown, revoked or expired")
+    return token
+
+
+def _check_scope(token: AccessToken, every: Scope, some: Scope) -> None:
+    """Check that *token* has all of *every*, and one of *some* if that is not empty."""
+    granted = token.scope.tokens
+    if not every.tokens <= granted or (some and granted.isdisjoint(some.tokens)):
+        raise InsufficientScope.wanting(str(Scope(every.tokens | some.tokens)))

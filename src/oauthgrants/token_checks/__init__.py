@@ -1,0 +1,77 @@
+"""How a resource server finds out what a token stands for: one file a way (RFC 6749, 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, runtime_checkable
+
+import attrs
+
+from oauthgrants.events import Event
+from oauthgrants.fetching import Fetcher
+from oauthgrants.ports import Clock, MaybeAwaitable
+from oauthgrants.secret import Secret
+from oauthgrants.tokens import AccessToken
+
+
+class TokenFinder(Protocol):
+    """
+    Says what a token stands for.
+
+    `AuthorizationServer.lookup` is one, for a resource server in the same process.
+    """
+
+    def find_access_token(self, value: Secret) -> MaybeAwaitable[AccessToken | None]:
+        """
+        Return the access token of this *value*, None if it cannot be used now.
+
+        Signature, issuer, expiry and revocation are looked at here; audience and scope by the
+        resource server.
+
+        Raises:
+            InvalidToken: Instead of None, to say why; every other exception counts as a fault.
+        """
+        ...
+
+
+class Gate(AbstractAsyncContextManager[None], Protocol):
+    """Lets one at a time pass."""
+
+    def locked(self) -> bool:
+        """Return whether somebody is inside."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Services:
+    """
+    What a resource server lends its checker.
+
+    Attributes:
+        open_fetcher: Returns what sends requests.
+        make_gate: Returns a new gate.
+        clock: Tells the time.
+        record: Tells of events.
+        allow_insecure_transport: Whether plain http will do, on loopback hosts.
+    """
+
+    open_fetcher: Callable[[], Fetcher]
+    make_gate: Callable[[], Gate]
+    clock: Clock
+    record: Callable[[Event], None]
+    allow_insecure_transport: bool
+
+
+@runtime_checkable
+class TokenChecker(Protocol):
+    """The settings of a way; a resource server of either colour binds it."""
+
+    def bind(self, services: Services) -> TokenFinder:
+        """
+        Return what finds tokens; called once, when the resource server is made.
+
+        Raises:
+            ValueError: A setting is not what it has to be.
+        """
+        ...

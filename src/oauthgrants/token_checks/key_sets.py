@@ -1,0 +1,82 @@
+"""The keys of an authorization server, as a host gives them (RFC 7517, 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from oauthgrants.jose import PublicKey
+from oauthgrants.token_checks import Services
+
+Keys = tuple[PublicKey, ...]
+"""Keys of one moment."""
+
+
+class KeySet(Protocol):
+    """The keys of an issuer, as they change."""
+
+    async def get(self) -> Keys:
+        """Return the keys as they are known, one or more."""
+        ...
+
+    async def get_newer(self, than: Keys) -> Keys:
+        """Return the keys now that a token names one that *than* lacks, *than* if it stays so."""
+        ...
+
+
+class KeySetSettings(Protocol):
+    """Where an issuer's keys come from."""
+
+    def bind(self, services: Services) -> KeySet:
+        """
+        Return the keys; called once, when the resource server is made.
+
+        Raises:
+            ValueError: A setting is not what it has to be.
+        """
+        ...
+
+
+class StaticKeys:
+    """
+    Keys that the host brings.
+
+    Args:
+        keys: One or more.
+
+    Raises:
+        ValueError: There are none.
+    """
+
+    def __init__(self, keys: Iterable[PublicKey]) -> None:
+        self._keys = tuple(keys)
+        if not self._keys:
+            raise ValueError("the key set is empty, so no token could be valid")
+
+    @classmethod
+    def from_jwks(cls, jwks: Mapping[str, Any]) -> StaticKeys:
+        """
+        Return the keys of a JWK Set.
+
+        Raises:
+            ValueError: One is malformed, too short or not for signatures; or there are none.
+        """
+        return cls([PublicKey.from_jwk(jwk) for jwk in members_of(jwks)])
+
+    def bind(self, services: Services) -> StaticKeys:  # noqa: ARG002  # it takes nothing
+        """Return the keys."""
+        return self
+
+    async def get(self) -> Keys:
+        """Return the keys."""
+        return self._keys
+
+    async def get_newer(self, than: Keys) -> Keys:
+        """Return *than*: what is given does not change."""
+        return than
+
+
+def members_of(jwks: Mapping[str, Any]) -> Sequence[Any]:
+    """Return what *jwks* has as ``keys``, nothing if that is no array."""
+    members: Any = jwks.get("keys")
+    return cast("Sequence[Any]", members) if isinstance(members, list) else []
