@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from support import Colour, World
 
+pytest.register_assert_rewrite("oauthgrants.testing")
 pytest_plugins = ["conformance"]
 
 settings.register_profile("ci", max_examples=200, deadline=None)

@@ -419,8 +419,11 @@ def test_a_secret_of_a_store_that_is_read_only_stays(world: World) -> None:
     assert client.secrets == (kept,)
 
 
-def test_unknown_methods_are_refused_when_configured() -> None:
-    with pytest.raises(ValueError, match="client_secret_digest"):
-        AuthorizationServer(
-            issuer="https://a.example", grants=[], client_auth_methods=["client_secret_digest"]
-        )
+@req("R8414-2-e")
+@pytest.mark.parametrize(
+    ("methods", "message"), [(["client_secret_digest"], "client_secret_digest"), ([], "nothing")]
+)
+def test_unknown_methods_are_refused_when_configured(methods: list[str], message: str) -> None:
+    """And none at all: metadata without the list would mean Basic."""
+    with pytest.raises(ValueError, match=f"client_auth_methods has {message}"):
+        AuthorizationServer(issuer="https://a.example", grants=[], client_auth_methods=methods)

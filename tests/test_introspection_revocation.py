@@ -138,7 +138,6 @@ def test_a_hint_only_orders_the_look_up(issuing: World, hint: str) -> None:
         assert introspect(issuing, token, "app", token_type_hint=hint).json()["active"]
 
 
-@req("R7009-5-a")
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token"])
 def test_a_wrong_hint_costs_one_look_up_a_kind(world: World, hint: str) -> None:
     looked_up: list[str] = []

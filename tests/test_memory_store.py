@@ -92,7 +92,7 @@ def test_a_user_is_there_while_replaced() -> None:
             super().__delitem__(key)
             seen.append("u" in self)
 
-    vars(store)["_users"] = Watched(u=User(sub="s", username="u"))
+    vars(store)["_users"] = Watched(vars(store)["_users"])
     store.replace_user(User(sub="s", username="u", scope="a"))
 
     assert seen

@@ -303,7 +303,7 @@ def test_opaque_tokens_outlive_the_change_to_jwts(world: World) -> None:
     assert world.store.tokens == []
 
 
-@req("R8725-3.12-a", "R9068-4-b", "R8725-3.8-a")
+@req("R8725-3.12-a", "R9068-4-b", "R8725-3.8-a", "R7662-2.2-b", "R7662-4-a")
 def test_a_jwt_that_is_no_access_token_of_ours_is_inactive(signing: World) -> None:
     good = claims_of(signing.post(CC, client="service").json()["access_token"])
     forged = {
@@ -317,6 +317,7 @@ def test_a_jwt_that_is_no_access_token_of_ours_is_inactive(signing: World) -> No
         "no-iat": KEY.sign({k: v for k, v in good.items() if k != "iat"}, typ="at+jwt"),
         "far": KEY.sign({**good, "exp": 1e300}, typ="at+jwt"),
         "no-aud": KEY.sign({**good, "aud": None}, typ="at+jwt"),
+        "not-yet": KEY.sign({**good, "nbf": good["iat"] + 1}, typ="at+jwt"),
         "empty": KEY.sign({}, typ="at+jwt"),
     }
 

@@ -13,6 +13,7 @@ from joserfc import jwk as joserfc_jwk
 from joserfc import jws as joserfc_jws
 
 from oauthgrants import Scope
+from oauthgrants.forms import Limits
 from oauthgrants.jose import PublicKey, encode
 from oauthgrants.token_checks.jwt import JwtChecker
 from oauthgrants.token_checks.key_sets import StaticKeys
@@ -192,7 +193,6 @@ def test_a_claim_that_is_not_right_refuses_the_token(api: Api, claims: dict[str,
         '{…,"a":"\\ud800"}',
         '{…,"a":"\\udfff\\ud800"}',
         '{…,"a":' + "9" * 5000 + "}",
-        '{…,"a":' + "[" * 2500 + "]" * 2500 + "}",
         "{…",
         "{…}x",
         "{…,}",
@@ -213,6 +213,15 @@ def test_a_payload_is_one_json_object(api: Api, payload: str) -> None:
     token = jws(header, payload.replace("…", members).encode(), key())
     assert outcome(api.call(bearer(token))) == INVALID
     assert api.faults == []
+
+
+def test_a_payload_may_be_nested_without_end(api: Api) -> None:
+    """Where the host lets it be so long."""
+    api.configure(limits=Limits(header_value=1_000_000))
+    header = {"typ": "at+jwt", "alg": "ES256", "kid": "k1"}
+    for deep in ("[" * 150_000 + "]" * 150_000, "[" * 300_000):
+        payload = json.dumps(api.claims())[:-1] + f',"a":{deep}}}'
+        assert outcome(api.call(bearer(jws(header, payload.encode(), key())))) == INVALID
 
 
 @req("R7519-4.1-a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import runpy
 import subprocess
@@ -83,7 +84,7 @@ def test_an_endpoint_is_a_path_without_fragment(path: str) -> None:
 @pytest.mark.parametrize("other", ["/x", "/x?tenant=1"])
 def test_no_two_endpoints_share_a_path(other: str) -> None:
     """One of them would never be asked."""
-    with pytest.raises(ValueError, match="token and revocation .*'/x'"):
+    with pytest.raises(ValueError, match=r"token and revocation .*'/x'"):
         Endpoints(token="/x", revocation=other)
 
 
@@ -244,6 +245,8 @@ def test_the_everyday_names_are_all_there() -> None:
 def test_the_package_runs_as_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    importlib.import_module("oauthgrants.__main__")  # does nothing yet
+    monkeypatch.delitem(sys.modules, "oauthgrants.__main__")
     monkeypatch.setattr(sys, "argv", ["oauthgrants", "--version"])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("oauthgrants", run_name="__main__")

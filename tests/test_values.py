@@ -239,11 +239,13 @@ def build(**metadata: Any) -> Client:
             lambda: build(access_token_lifetime=600), "access_token_lifetime .*timedelta", id="int"
         ),
         pytest.param(
-            lambda: build(secret_expires_at=datetime(2026, 1, 1)),  # noqa: DTZ001
+            lambda: build(secret_expires_at=datetime(2026, 1, 1)),
             "expires_at .*aware",
             id="naive-expiry",
         ),
-        pytest.param(lambda: ClientSecret(hash="h", expires_at=cast("Any", 0)), "expires_at", id="0"),
+        pytest.param(
+            lambda: ClientSecret(hash="h", expires_at=cast("Any", 0)), "expires_at", id="0"
+        ),
     ],
 )
 def test_contradictory_metadata_name_the_field(make: Callable[[], Client], field: str) -> None:

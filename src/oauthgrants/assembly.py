@@ -11,10 +11,17 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from oauthgrants.checks import require_grants, require_issuer
+from oauthgrants.checks import (
+    require_audience,
+    require_grants,
+    require_issuer,
+    require_parameters,
+    require_settings,
+)
 from oauthgrants.client_auth import CLIENT_PARAMETERS, ClientAuthenticator
 from oauthgrants.client_auth.secrets import SecretVerifier
 from oauthgrants.clients import AUTH_METHODS
+from oauthgrants.endpoints import Endpoints as Endpoints  # noqa: PLC0414  # public here too
 from oauthgrants.endpoints.documents import DocumentEndpoint
 from oauthgrants.endpoints.form_post import FormEndpoint, FormHandler
 from oauthgrants.endpoints.introspection import PARAMETERS, IntrospectionHandler
@@ -61,29 +68,6 @@ _FIVE_MINUTES = 5 * 60
 
 class Store(ClientStore, UserStore, TokenStore, DenyList, Protocol):
     """A store that fills every port."""
-
-
-@attrs.frozen(kw_only=True)
-class Endpoints:
-    """
-    Where the endpoints are: paths below the issuer, with a query if need be.
-
-    Raises:
-        ValueError: One does not begin with ``/``, or has a fragment (RFC 6749, 3.2).
-    """
-
-    token: str = "/token"
-    introspection: str = "/introspect"
-    revocation: str = "/revoke"
-    jwks: str = "/jwks.json"
-
-    def __attrs_post_init__(self) -> None:
-        for name, path in attrs.asdict(self).items():
-            if not path.startswith("/") or "#" in path:
-                raise ValueError(
-                    f"the {name} endpoint is {path!r}; it has to begin with '/', without fragment "
-                    "(RFC 6749, Section 3.2)"
-                )
 
 
 class Assembly:
@@ -164,10 +148,13 @@ class Assembly:
             ValueError: Something contradicts the specifications, or is missing; says what.
         """
         require_issuer(issuer, allow_insecure_transport=allow_insecure_transport)
+        require_settings(
+            access_token_format=access_token_format, refresh_grace=refresh_grace, clock=clock
+        )
         unknown = sorted(set(client_auth_methods) - AUTH_METHODS)
-        if unknown:
+        if unknown or not client_auth_methods:
             raise ValueError(
-                f"client_auth_methods has {', '.join(unknown)}; "
+                f"client_auth_methods has {', '.join(unknown) or 'nothing'}; "
                 f"there are {', '.join(sorted(AUTH_METHODS))}"
             )
         self.issuer = issuer
@@ -177,15 +164,17 @@ class Assembly:
         self._password_workers = password_workers
         self._clock = clock
         self._random = random
-        self._record = recorder(event_sink or LoggingSink())
+        self._record = recorder(LoggingSink() if event_sink is None else event_sink)
         self._keys = None if signing_keys is None else _to_key_source(signing_keys)
-        default_audience = (audience,) if isinstance(audience, str) else tuple(audience)
+        default_audience = require_audience(audience)
         enabled = require_grants(grants)
 
-        client_store = self._adapt(_require(clients or store, "clients"))
-        token_store = self._adapt(_require(tokens or store, "tokens"))
-        denied = deny_list or store
-        password_hasher = self._adapt_slow(hasher or Argon2idHasher())
+        # A port that is false is a port: it may be a collection, so far without members.
+        client_store = self._adapt(_require(store if clients is None else clients, "clients"))
+        token_store = self._adapt(_require(store if tokens is None else tokens, "tokens"))
+        user_store = store if users is None else users
+        denied = store if deny_list is None else deny_list
+        password_hasher = self._adapt_slow(Argon2idHasher() if hasher is None else hasher)
         self._deny_list = None if denied is None else self._adapt(denied)
         refresh_format = SecretFormat("ogrt_", random)
         formats: tuple[AccessTokenFormat, ...] = (
@@ -214,7 +203,7 @@ class Assembly:
             ),
             resources=ResourceRules(default_audience),
             tokens=token_store,
-            users=None if (users or store) is None else self._adapt(users or store),
+            users=None if user_store is None else self._adapt(user_store),
             hasher=password_hasher,
             clock=clock,
             limits=limits,
@@ -234,8 +223,9 @@ class Assembly:
             limits=limits,
             clock=clock,
         )
-        named = [extra_claims.parameters] if extra_claims is not None else []
-        known = {"grant_type"}.union(*named, *(grant.parameters for grant in enabled.values()))
+        known = {"grant_type"}.union(*(grant.parameters for grant in enabled.values()))
+        if extra_claims is not None:
+            known.update(require_parameters(extra_claims.parameters, "extra_claims"))
         self._token = self._form_endpoint(
             known, TokenHandler({name: grant.bind(services) for name, grant in enabled.items()})
         )
@@ -248,8 +238,13 @@ class Assembly:
                 clock=clock,
                 record=self._record,
             ),
-            # Where answers are signed, nobody is asked for Basic (RFC 9701, 5; C-16).
-            challenges=not introspection_jwt,
+            # Callers prove who they are (RFC 7662, 2.1). Where answers are signed, nobody is
+            # asked for Basic (RFC 9701, 5; C-16).
+            attrs.evolve(
+                self._authenticator,
+                methods=self._authenticator.methods - {"none"},
+                challenges=not introspection_jwt,
+            ),
         )
         self._revoke = self._form_endpoint(
             PARAMETERS,
@@ -298,11 +293,14 @@ class Assembly:
         return {urlsplit(url).path: endpoint for url, endpoint in routes.items()}
 
     def _form_endpoint(
-        self, known: Iterable[str], handler: FormHandler, *, challenges: bool = True
+        self,
+        known: Iterable[str],
+        handler: FormHandler,
+        authenticator: ClientAuthenticator | None = None,
     ) -> _Endpoint:
         return FormEndpoint(
             parser=FormParser(CLIENT_PARAMETERS.union(known), frozenset({"resource"}), self.limits),
-            authenticator=attrs.evolve(self._authenticator, challenges=challenges),
+            authenticator=authenticator or self._authenticator,
             handler=handler,
             clock=self._clock,
             record=self._record,

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from oauthgrants.errors import (
-    InsufficientScope,
-    InvalidRequest,
-    InvalidToken,
-    OAuthError,
-    is_nqschar,
-)
+from oauthgrants.errors import InsufficientScope, InvalidRequest, InvalidToken, OAuthError
 from oauthgrants.forms import is_vschar
 
 
@@ -50,9 +44,6 @@ class BearerChallenge:
             "scope": error.scope if isinstance(error, InsufficientScope) else None,
             "resource_metadata": self.resource_metadata,
         }
-        # Section 3 has a grammar for each; words of the host's that do not fit stay in the body.
-        if not is_nqschar(parameters.get("error_description") or ""):
-            parameters["error_description"] = None
         return "Bearer " + ", ".join(
             f"{name}={_quote(value)}" for name, value in parameters.items() if value
         )

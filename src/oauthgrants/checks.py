@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from oauthgrants.forms import is_vschar
+from oauthgrants.forms import is_absolute_uri, is_vschar
 from oauthgrants.grants import Grant
 
 # grant-name and param-name of RFC 6749, Appendix A.10 and Section 8.2
@@ -21,8 +22,8 @@ def require_issuer(issuer: str, *, allow_insecure_transport: bool) -> None:
     Raises:
         ValueError: It is not; with *allow_insecure_transport*, http will do on a loopback host.
     """
-    url = urlsplit(issuer)
-    if not url.hostname or "?" in issuer or "#" in issuer:
+    # It may come from the environment, with a line break, or not at all.
+    if not issuer or not is_absolute_uri(issuer) or "?" in issuer or not urlsplit(issuer).hostname:
         raise ValueError(
             f"issuer {issuer!r} has to be a URL without query and fragment (RFC 8414, Section 2)"
         )
@@ -86,19 +87,73 @@ def require_grants(grants: Iterable[Grant]) -> dict[str, Grant]:
     enabled: dict[str, Grant] = {}
     for grant in grants:
         name = grant.grant_type
-        if not _NAME.fullmatch(name) and not urlsplit(name).scheme:
+        if not _NAME.fullmatch(name) and not is_absolute_uri(name):
             raise ValueError(
                 f"grant_type {name!r} has to be a name or an absolute URI (RFC 6749, Section 4.5)"
             )
         if name in enabled:
             raise ValueError(f"grant_type {name!r} is enabled twice")
-        for parameter in grant.parameters:
-            if not _NAME.fullmatch(parameter):
-                raise ValueError(
-                    f"parameter {parameter!r} of grant_type {name!r} has to be of letters, "
-                    "digits, '-', '.' and '_' (RFC 6749, Section 8.2)"
-                )
+        require_parameters(grant.parameters, f"grant_type {name!r}")
         enabled[name] = grant
     if not enabled:
         raise ValueError("no grants are enabled: give the server grants=[…]")
     return enabled
+
+
+def require_parameters(names: Collection[str], owner: str) -> Collection[str]:
+    """
+    Return *names*, the parameters that *owner* reads.
+
+    Raises:
+        ValueError: A name does not follow its grammar, or *names* is a single string.
+    """
+    if isinstance(names, str):
+        raise ValueError(  # noqa: TRY004  # a mistake like the other ones
+            f"{owner}: parameters has to be a collection of names, not {names!r}"
+        )
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{owner}: parameter {name!r} has to be of letters, digits, '-', '.' and '_' "
+                "(RFC 6749, Section 8.2)"
+            )
+    return names
+
+
+def require_settings(
+    *, access_token_format: str, refresh_grace: timedelta, clock: Callable[[], datetime]
+) -> None:
+    """
+    Check what would go wrong silently, or at the first request.
+
+    Raises:
+        ValueError: The format is unknown, the grace is a number or less than nothing, or the
+            clock does not say what zone its time is of, as ``datetime.utcnow`` does not.
+    """
+    if access_token_format not in {"opaque", "jwt"}:
+        raise ValueError(
+            f"access_token_format is {access_token_format!r}; there are opaque and jwt"
+        )
+    if not _is_time(refresh_grace):
+        raise ValueError(
+            f"refresh_grace has to be a timedelta, zero or more, not {refresh_grace!r}"
+        )
+    if clock().utcoffset() is None:
+        raise ValueError("clock has to return aware datetimes, as datetime.now(UTC) is one")
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, timedelta) and value >= timedelta()
+
+
+def require_audience(audience: str | Iterable[str]) -> tuple[str, ...]:
+    """
+    Return *audience* as a tuple.
+
+    Raises:
+        ValueError: There is an empty one.
+    """
+    audiences = (audience,) if isinstance(audience, str) else tuple(audience)
+    if not all(audiences):
+        raise ValueError("audience has an empty string; leave it out for tokens without aud")
+    return audiences

@@ -6,12 +6,11 @@ import warnings
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
 from oauthgrants.errors import InvalidClientMetadata, UnauthorizedClient
-from oauthgrants.forms import is_vschar
+from oauthgrants.forms import is_absolute_uri, is_vschar
 from oauthgrants.hashing import Argon2idHasher, fast_digest
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret, SecretFormat, random_id
@@ -26,6 +25,14 @@ AUTH_METHODS = SECRET_METHODS | {"none"}
 _CLIENT_SECRET = SecretFormat("ogcs_")
 
 
+def _require_aware(_: object, attribute: attrs.Attribute[Any], moment: object) -> None:
+    if moment is not None and not (isinstance(moment, datetime) and moment.utcoffset() is not None):
+        raise InvalidClientMetadata(
+            f"{attribute.name} of a client_secret has to be an aware datetime, or None for never, "
+            f"not {moment!r}"
+        )
+
+
 @attrs.frozen(kw_only=True)
 class ClientSecret:
     """
@@ -33,12 +40,15 @@ class ClientSecret:
 
     Attributes:
         hash: ``sha256:…`` for a secret that a machine made, else a PHC string.
-        expires_at: The first moment at which it is refused, None for never.
+        expires_at: The first moment at which it is refused, aware; None for never.
         id: Names it in events, so that one sees which secret is still in use.
+
+    Raises:
+        InvalidClientMetadata: *expires_at* is not aware.
     """
 
     hash: str = attrs.field(repr=False)
-    expires_at: datetime | None = None
+    expires_at: datetime | None = attrs.field(default=None, validator=_require_aware)
     id: str = attrs.field(factory=lambda: random_id(6))
 
     def is_live(self, now: datetime) -> bool:
@@ -59,7 +69,8 @@ def hash_client_secret(
         expires_at: When it is no longer accepted, aware; None for never.
 
     Raises:
-        InvalidClientMetadata: *secret* is empty or not VSCHAR (RFC 6749, A.2).
+        InvalidClientMetadata: *secret* is empty or not VSCHAR (RFC 6749, A.2), or *expires_at*
+            is not aware.
     """
     text = secret.reveal()
     if not text or not is_vschar(text):
@@ -105,9 +116,10 @@ class Client:
 
     Raises:
         InvalidClientMetadata: Two of them contradict one another; the message names the field.
+        TypeError: *client_id* is not text.
     """
 
-    client_id: str
+    client_id: str = attrs.field(validator=attrs.validators.instance_of(str))
     token_endpoint_auth_method: str = "client_secret_basic"
     grant_types: tuple[str, ...] = attrs.field(default=("authorization_code",), converter=_to_tuple)
     scope: Scope | None = attrs.field(default=None, converter=_to_optional_scope)
@@ -142,7 +154,7 @@ class Client:
         Return a client that authenticates by a secret, and the secret, shown this once.
 
         Args:
-            client_id: Made up if left out.
+            client_id: Made up if left out, of 22 characters that need no encoding.
             secret: One that exists already; left out, a new one of 256 random bits.
             machine_made: Whether the secret that exists came from a random generator with
                 128 bits or more; other ones are kept as Argon2id, a slow check on every call.
@@ -185,7 +197,7 @@ class Client:
         Return a client that cannot keep a secret, such as an app on its user's device.
 
         Args:
-            client_id: Made up if left out.
+            client_id: Made up if left out, of 22 characters that need no encoding.
             **metadata: Any other attribute of `Client`.
 
         Raises:
@@ -237,12 +249,11 @@ class Client:
         for name in ("access_token_lifetime", "refresh_token_lifetime"):
             yield (
                 not is_lifetime(getattr(self, name)),
-                f"{name} has to be one or more whole seconds",
+                f"{name} has to be a timedelta of one or more whole seconds",
             )
         for resource in self.resources:
-            url = urlsplit(resource)
             yield (
-                not url.scheme or "#" in resource,
+                not is_absolute_uri(resource),
                 f"resources has {resource!r}, which is not an absolute URI without fragment "
                 "(RFC 8707, 2)",
             )

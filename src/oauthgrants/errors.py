@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from copy import copy
 from typing import ClassVar, Self
 
 Headers = tuple[tuple[str, str], ...]
 """Name and value of each header field."""
+
+# NQSCHAR = %x20-21 / %x23-5B / %x5D-7E (RFC 6749, Appendix A.8)
+_NOT_NQSCHAR = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
 
 
 class OAuthError(Exception):
@@ -15,7 +19,8 @@ class OAuthError(Exception):
 
     Args:
         description: Shown to the client as ``error_description``. A constant:
-            what the client sent never goes back in it.
+            what the client sent never goes back in it. A character that the grammar does not
+            allow (RFC 6749, 5.2) is shown as ``?``.
         reason: Why, for events alone; the description where it is left out.
     """
 
@@ -26,7 +31,7 @@ class OAuthError(Exception):
 
     def __init__(self, description: str = "", *, reason: str = "") -> None:
         super().__init__(description)
-        self.description = description
+        self.description = _NOT_NQSCHAR.sub("?", description)
         self.reason = reason or description
 
     def __init_subclass__(cls) -> None:

@@ -58,7 +58,7 @@ class RequestRefused(Event):
     Attributes:
         error: The code that the client saw.
         reason: Why, in words that the client need not have seen.
-        client_id: Who asked, None before a registered client was named.
+        client_id: Who asked, registered or not, as it says; None if it did not say.
     """
 
     error: str

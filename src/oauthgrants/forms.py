@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import attrs
 
@@ -19,6 +19,17 @@ def is_vschar(text: str) -> bool:
     """Return whether *text* is ``*VSCHAR``, %x20-7E (RFC 6749, Appendix A)."""
     # What is ASCII and printable is just that range.
     return text.isascii() and text.isprintable()
+
+
+def is_absolute_uri(text: str) -> bool:
+    """Return whether *text* is an absolute URI, so without fragment (RFC 3986, 4.3)."""
+    if not is_vschar(text) or " " in text or "#" in text:
+        return False
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(url.scheme and (url.netloc or url.path))
 
 
 def is_unicodecharnocrlf(text: str) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import attrs
 
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import InvalidScope, InvalidTarget
+from oauthgrants.forms import is_absolute_uri
 from oauthgrants.ports import ScopePolicy, resolve
 from oauthgrants.scopes import Scope
 from oauthgrants.users import User
@@ -23,10 +22,12 @@ class ScopeRequest:
     Attributes:
         scope: What it named, or its default.
         explicit: Whether it named one; then all of it is granted or nothing.
+        within: The whole grant on refresh, None before there is one.
     """
 
     scope: Scope
     explicit: bool
+    within: Scope | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -74,11 +75,11 @@ class ScopeRules:
             InvalidScope: *text* is malformed or more than *original*.
         """
         if text is None:
-            return ScopeRequest(original, explicit=False)
+            return ScopeRequest(original, explicit=False, within=original)
         requested = Scope.parse(text, most=self.most)
         if not requested <= original:
             raise InvalidScope(_BEYOND)
-        return ScopeRequest(requested, explicit=True)
+        return ScopeRequest(requested, explicit=True, within=original)
 
     async def grant(
         self, request: ScopeRequest, client: VerifiedClient, user: User | None = None
@@ -87,18 +88,23 @@ class ScopeRules:
         Return what is granted of *request*.
 
         Raises:
-            InvalidScope: Client or user may not have it.
+            InvalidScope: Client or user may not have it, or the policy leaves nothing of it.
             ValueError: The policy grants more than they may have.
         """
         allowed = client.client.scope or Scope()
         if user is not None and user.scope is not None:
             allowed &= user.scope
+        if request.within is not None:
+            allowed &= request.within
         if self.policy is not None:
             granted = await resolve(
                 self.policy.grant_scope(request.scope, allowed, client.client, user)
             )
             if not granted <= allowed:
                 raise ValueError("the scope policy grants more than client and user may have")
+            if request.scope and not granted:
+                # No scope in the response would say that all of it was granted (5.1).
+                raise InvalidScope(_BEYOND)
             return granted
         if request.scope <= allowed:
             return request.scope
@@ -151,14 +157,3 @@ def _require_within(resources: tuple[str, ...], allowed: set[str]) -> tuple[str,
     if not set(resources) <= allowed:
         raise InvalidTarget("the resource is not known, or not for this client")
     return tuple(dict.fromkeys(resources))
-
-
-def is_absolute_uri(text: str) -> bool:
-    """Return whether *text* is an absolute URI, so without fragment (RFC 3986, 4.3)."""
-    if not text.isascii() or not text.isprintable() or " " in text or "#" in text:
-        return False
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        return False
-    return bool(url.scheme and (url.netloc or url.path))

@@ -26,7 +26,13 @@ from oauthgrants.ports import (
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret, SecretFormat, random_id
 from oauthgrants.token_formats import AccessTokenFormat
-from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken, TokenResponse
+from oauthgrants.tokens import (
+    REGISTERED_CLAIMS,
+    AccessToken,
+    Lifetimes,
+    RefreshToken,
+    TokenResponse,
+)
 from oauthgrants.users import User
 
 INVALID_REFRESH_TOKEN = "the refresh token is not valid"
@@ -174,20 +180,36 @@ class TokenIssuer:
         Raises:
             InvalidGrant: It has been; then its family is revoked (RFC 9700, 4.14.2).
         """
-        if found.spent_at is not None and self.clock() >= found.spent_at + self._grace_of(client):
+        if found.spent_at is None:
+            return
+        grace = self._grace_of(client)
+        # Without grace no clock is asked: the one that said when it was spent may be ahead.
+        if not grace or self.clock() >= found.spent_at + grace:
             await self._revoke_replayed(client, found, source)
 
-    async def revoke_family(self, member: RefreshToken) -> None:
-        """End all that came from the sign-in of *member*, JWTs included."""
+    async def revoke_family(self, client: VerifiedClient, member: RefreshToken) -> None:
+        """
+        End all that came from the sign-in of *member*, JWTs included.
+
+        Args:
+            client: Whose tokens they are.
+            member: Any refresh token of the family.
+        """
         if self.deny_list is not None:
-            longest = max(member.expires_at, self.clock() + self.lifetimes.access_token)
-            await resolve(self.deny_list.deny(member.family, longest))
+            await resolve(
+                self.deny_list.deny(member.family, self.clock() + self._longest(client, member))
+            )
         await resolve(self.tokens.revoke_family(member.family))
+
+    def _longest(self, client: VerifiedClient, member: RefreshToken) -> timedelta:
+        """Return how long a JWT of the family may live on, which no store has seen."""
+        usual, own = self.lifetimes, client.client.access_token_lifetime
+        return max(member.lifetime, usual.refresh_token, usual.access_token, own or timedelta())
 
     async def _revoke_replayed(
         self, client: VerifiedClient, spent: RefreshToken, source: str | None
     ) -> NoReturn:
-        await self.revoke_family(spent)
+        await self.revoke_family(client, spent)
         self.record(
             RefreshTokenReused(
                 at=self.clock(),
@@ -248,7 +270,9 @@ class TokenIssuer:
                     {name: value for name, value in sent.items() if value is not None},
                 )
             )
-            describe = partial(describe, extra=dict(extra))
+            # Registered ones are not the host's to make.
+            own = {name: claim for name, claim in extra.items() if name not in REGISTERED_CLAIMS}
+            describe = partial(describe, extra=own)
         return self.access_format.make(describe, family)
 
     def _answer(

@@ -208,11 +208,11 @@ class ScopePolicy(Protocol):
         self, requested: Scope, allowed: Scope, client: Client, user: User | None
     ) -> MaybeAwaitable[Scope]:
         """
-        Return what is granted, at most *allowed*.
+        Return what is granted, at most *allowed*; nothing refuses the request.
 
         Args:
             requested: By the client, or its default.
-            allowed: All that client and user may have.
+            allowed: All that client and user may have; on refresh, of what was granted.
             client: Who asks.
             user: The resource owner, None if the client acts for itself.
 
@@ -290,11 +290,14 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.send(None)
     except StopIteration as done:
         return cast("T", done.value)
-    coroutine.close()
-    raise RuntimeError(
-        "a port suspended, and there is no event loop to wait on; use "
-        "AsyncAuthorizationServer or AsyncResourceServer, or a port that answers at once"
-    )
+    try:
+        coroutine.close()
+    finally:
+        # Whatever the port does on its way out, such as to suspend once more.
+        raise RuntimeError(
+            "a port suspended, and there is no event loop to wait on; use "
+            "AsyncAuthorizationServer or AsyncResourceServer, or a port that answers at once"
+        )
 
 
 Marked = TypeVar("Marked", bound=type)

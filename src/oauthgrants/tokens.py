@@ -12,15 +12,27 @@ import attrs
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret
 
+REGISTERED_CLAIMS = frozenset(
+    {"active", "scope", "client_id", "username", "token_type", "exp", "iat", "nbf", "sub", "aud",
+     "iss", "jti", "cnf"}
+)  # fmt: skip
+"""What is said of a token by its own attributes (RFC 7662, 2.2; RFC 9068, 2.2)."""
 
-def is_lifetime(lifetime: timedelta | None) -> bool:
+_RESPONSE_MEMBERS = frozenset(
+    {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
+)  # RFC 6749, 5.1
+
+
+def is_lifetime(lifetime: object) -> bool:
     """Return whether *lifetime* is one or more whole seconds, as ``expires_in`` is; or None."""
-    return lifetime is None or (lifetime >= timedelta(seconds=1) and not lifetime.microseconds)
+    return lifetime is None or (
+        isinstance(lifetime, timedelta)
+        and lifetime >= timedelta(seconds=1)
+        and not lifetime.microseconds
+    )
 
 
-def require_lifetime(
-    _: object, attribute: attrs.Attribute[Any], lifetime: timedelta | None
-) -> None:
+def require_lifetime(_: object, attribute: attrs.Attribute[Any], lifetime: object) -> None:
     """
     Check *lifetime*, which goes out as ``expires_in`` (RFC 6749, 5.1).
 
@@ -28,7 +40,9 @@ def require_lifetime(
         ValueError: It is not one or more whole seconds.
     """
     if not is_lifetime(lifetime):
-        raise ValueError(f"{attribute.name} has to be one or more whole seconds, not {lifetime}")
+        raise ValueError(
+            f"{attribute.name} has to be a timedelta of one or more whole seconds, not {lifetime!r}"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -66,7 +80,7 @@ class AccessToken:
         lifetime: One or more whole seconds.
         family: Shared by all that came from one sign-in, None outside a family.
         jti: The identifier inside a JWT (RFC 7519, 4.1.7), None for an opaque token.
-        extra: Claims of the host's own; none of them replaces a registered one.
+        extra: Claims of the host's own, none of them registered.
     """
 
     digest: bytes = attrs.field(repr=False)
@@ -161,7 +175,11 @@ class TokenResponse:
             body["scope"] = str(self.scope)
         if self.refresh_token is not None:
             body["refresh_token"] = self.refresh_token.reveal()
-        return {**self.extra, **body} if self.extra else body
+        if not self.extra:
+            return body
+        # Defined members win, the absent ones too.
+        extra = {name: value for name, value in self.extra.items() if name not in _RESPONSE_MEMBERS}
+        return {**extra, **body}
 
 
 @attrs.frozen(kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+from attrs.validators import and_, instance_of, min_len
 
 from oauthgrants.scopes import Scope
 
@@ -22,10 +23,14 @@ class User:
         password_hash: A PHC string, None if the password is checked elsewhere.
         scope: All that may be granted, None for whatever the client may have.
         active: A user who is not gets no token, and no refresh.
+
+    Raises:
+        TypeError: *sub* or *username* is not text.
+        ValueError: One of them is empty.
     """
 
-    sub: str = attrs.field(validator=attrs.validators.min_len(1))
-    username: str = attrs.field(validator=attrs.validators.min_len(1))
+    sub: str = attrs.field(validator=and_(instance_of(str), min_len(1)))
+    username: str = attrs.field(validator=and_(instance_of(str), min_len(1)))
     password_hash: str | None = attrs.field(default=None, repr=False)
     scope: Scope | None = attrs.field(default=None, converter=_to_scope)
     active: bool = True

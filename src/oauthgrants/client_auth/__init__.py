@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime
 
 import attrs
@@ -41,7 +41,7 @@ class ClientAuthenticator:
 
     clients: ClientStore
     secrets: SecretVerifier
-    methods: Collection[str] = AUTH_METHODS
+    methods: frozenset[str] = AUTH_METHODS
     secret_methods_equal: bool = False
     challenges: bool = True
     limits: Limits = Limits()
@@ -68,10 +68,10 @@ class ClientAuthenticator:
         if client_secret is not None:
             return self._require_enabled(read_post(form, client_secret), False)
         credentials = read_none(form)
-        if credentials is None:
+        if credentials is None or "none" not in self.methods:
             refusal = self._refusal(False) if self.challenges else InvalidClientWithoutBasic
             raise refusal("client authentication is missing")
-        return self._require_enabled(credentials, False)
+        return credentials
 
     async def authenticate(self, credentials: Credentials) -> VerifiedClient:
         """

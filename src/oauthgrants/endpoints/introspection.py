@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
@@ -9,18 +10,19 @@ from typing import Any, Protocol
 import attrs
 
 from oauthgrants.clients import VerifiedClient
-from oauthgrants.errors import InvalidClient
 from oauthgrants.events import Event, TokenIntrospected
 from oauthgrants.forms import Form
 from oauthgrants.lookup import TokenLookup
 from oauthgrants.ports import Clock
 from oauthgrants.secret import Secret
-from oauthgrants.tokens import AccessToken, RefreshToken
+from oauthgrants.tokens import REGISTERED_CLAIMS, AccessToken, RefreshToken
 from oauthgrants.wire import NO_STORE, HttpRequest, HttpResponse, render
 
 PARAMETERS = frozenset({"token", "token_type_hint"})
 JWT_MEDIA_TYPE = "application/token-introspection+jwt"
 _INACTIVE: dict[str, Any] = {"active": False}
+# Says that a media type is not acceptable (RFC 9110, 12.4.2)
+_WEIGHT_OF_ZERO = re.compile(r"q=0(?:\.0*)?")
 
 
 class SignClaims(Protocol):
@@ -35,6 +37,8 @@ class SignClaims(Protocol):
 class IntrospectionHandler:
     """
     Tells the owner of a token, and the resource servers that it is for, what it stands for.
+
+    Its clients have proven who they are: the method ``none`` is not enabled here (2.1).
 
     Attributes:
         issuer: The ``iss``.
@@ -57,11 +61,8 @@ class IntrospectionHandler:
         Return what the token stands for, or that it is not active (RFC 7662, 2.2).
 
         Raises:
-            InvalidClient: The client is public, so cannot prove who it is (2.1).
             InvalidRequest: ``token`` is missing.
         """
-        if not client.authenticated:
-            raise InvalidClient("client authentication failed", reason="public client")
         value = Secret(form.require("token"))
         token = await self.lookup.find(value, form.get("token_type_hint"))
         members = _INACTIVE
@@ -100,7 +101,8 @@ class IntrospectionHandler:
         if token.jti is not None:
             members["jti"] = token.jti
         # Registered members win (RFC 7662, 3.1), the absent ones too.
-        extra = {name: value for name, value in token.extra.items() if name not in _REGISTERED}
+        claims = token.extra.items()
+        extra = {name: value for name, value in claims if name not in REGISTERED_CLAIMS}
         return {**extra, **members}
 
     def _signed(
@@ -119,12 +121,6 @@ class IntrospectionHandler:
         )
 
 
-_REGISTERED = frozenset(
-    {"active", "scope", "client_id", "username", "token_type", "exp", "iat", "nbf", "sub", "aud",
-     "iss", "jti", "cnf"}
-)  # fmt: skip
-
-
 def _may_see(client: VerifiedClient, token: AccessToken | RefreshToken) -> bool:
     if token.client_id == client.client_id:
         return True
@@ -135,8 +131,11 @@ def _may_see(client: VerifiedClient, token: AccessToken | RefreshToken) -> bool:
 
 
 def _accepts_jwt(request: HttpRequest) -> bool:
-    media_types = ",".join(request.get_headers("accept")).lower().split(",")
-    return any(each.partition(";")[0].strip() == JWT_MEDIA_TYPE for each in media_types)
+    for each in ",".join(request.get_headers("accept")).lower().split(","):
+        media_type, *parameters = map(str.strip, each.split(";"))
+        if media_type == JWT_MEDIA_TYPE:
+            return not any(map(_WEIGHT_OF_ZERO.fullmatch, parameters))
+    return False
 
 
 def _seconds(moment: datetime) -> int:

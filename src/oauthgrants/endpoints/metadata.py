@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from oauthgrants.wire import encode_json
+
 
 class GeneratedMember(ValueError):
     """
@@ -59,13 +61,17 @@ def generate_metadata(
 
     Raises:
         GeneratedMember: The host would replace one.
+        ValueError: What it adds is not JSON.
     """
-    generated = {name: value for name, value in wired.items() if value}
-    for endpoint in ("token", "revocation"):
-        generated[f"{endpoint}_endpoint_auth_methods_supported"] = sorted(auth_methods)
-    # Whoever introspects has to prove who it is (RFC 7662, 2.1).
-    provable = sorted(set(auth_methods) - {"none"})
-    generated["introspection_endpoint_auth_methods_supported"] = provable
+    methods = sorted(auth_methods)
+    members = {
+        **wired,
+        "token_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_methods_supported": methods,
+        # Whoever introspects has to prove who it is (RFC 7662, 2.1).
+        "introspection_endpoint_auth_methods_supported": sorted(set(methods) - {"none"}),
+    }
+    generated = {name: value for name, value in members.items() if value}
     if introspection_algorithm is not None:
         generated["introspection_signing_alg_values_supported"] = [introspection_algorithm]
     if publish_response_types:
@@ -73,4 +79,8 @@ def generate_metadata(
     replaced = sorted(generated.keys() & added.keys())
     if replaced:
         raise GeneratedMember(*replaced)
+    try:
+        encode_json(added)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metadata cannot be written as JSON: {error}") from None
     return {**generated, **added}

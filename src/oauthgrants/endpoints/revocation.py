@@ -55,7 +55,7 @@ class RevocationHandler:
         if token.client_id != client.client_id:
             raise InvalidGrant("the token was issued to another client")
         if isinstance(token, RefreshToken):
-            await self.issuer.revoke_family(token)
+            await self.issuer.revoke_family(client, token)
         else:
             await self.lookup.revoke(token)
         self.record(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from datetime import timedelta
 from functools import partial
-from typing import assert_never
 
 import attrs
 
@@ -154,7 +153,11 @@ class PasswordGrant:
             case Rejected(reason) | Disabled(reason) | Locked(reason):
                 pass
             case _:
-                assert_never(outcome)
+                # Only its type: it may be something that is not for a log.
+                raise TypeError(
+                    "verify_password has to answer Accepted, Rejected, Disabled, Locked or "
+                    f"MfaRequired, not a {type(outcome).__name__}"
+                )
         # One answer for all of them: the client does not learn who exists.
         raise InvalidGrant("the username or password is not valid", reason=reason)
 

@@ -117,8 +117,10 @@ class MemoryStore:
             replaced = self._users_by_sub[user.sub]
             if self._users.get(user.username, replaced) is not replaced:
                 raise ValueError(f"username {user.username!r} exists already")
-            del self._users[replaced.username]
+            # Look-ups take no lock: the new one is there before the old one goes.
             self._put_user(user)
+            if user.username != replaced.username:
+                del self._users[replaced.username]
 
     def find_client(self, client_id: str) -> Client | None:
         """Return the client with this id, None if there is none."""

@@ -20,13 +20,12 @@ from oauthgrants.ports import Clock
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret
 from oauthgrants.token_checks import Services
-from oauthgrants.tokens import AccessToken
+from oauthgrants.tokens import REGISTERED_CLAIMS, AccessToken
 from oauthgrants.wire import HttpRequest
 
 _NAME = "introspection"
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC, microsecond=0)
 _TEXTS = ("client_id", "sub", "username", "scope", "iss", "jti", "token_type")
-_REGISTERED = frozenset({*_TEXTS, "active", "exp", "iat", "nbf", "aud", "cnf"})
 
 
 def _to_secret(secret: Secret | str) -> Secret:
@@ -185,7 +184,7 @@ class _RemoteFinder:
             issued_at=issued_at,
             lifetime=expires_at - issued_at,
             jti=answer.get("jti"),
-            extra={name: value for name, value in answer.items() if name not in _REGISTERED},
+            extra={name: value for name, value in answer.items() if name not in REGISTERED_CLAIMS},
         )
 
 
