@@ -60,7 +60,8 @@ class Argon2idHasher:
     Attributes:
         memory_cost: KiB, at least eight a lane.
         time_cost: Passes over the memory.
-        lanes: Degree of parallelism.
+        lanes: Degree of parallelism. With more than one, a process derives one hash at a time,
+            whoever asks; with one, as many as there are threads.
 
     Raises:
         ValueError: A cost is less than RFC 9106, Section 3.1 allows.

@@ -1,0 +1,283 @@
+"""The store in both colours."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from functools import wraps
+from random import random
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
+
+from oauthgrants.stores.sqlalchemy import operations
+from oauthgrants.stores.sqlalchemy.operations import Work
+from oauthgrants.stores.sqlalchemy.statements import Statements
+from oauthgrants.stores.sqlalchemy.tables import Tables, make_tables
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_ATTEMPTS = 5
+_SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
+_SQLITE_BUSY = 5
+
+
+def _in_sync(
+    operation: Callable[Concatenate[Work, P], T],
+) -> Callable[Concatenate[SqlAlchemyStore, P], T]:
+    """Return *operation* as a method of `SqlAlchemyStore`."""
+    single = operation in operations.SINGLE
+
+    @wraps(operation)
+    def method(self: SqlAlchemyStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.run(lambda work: operation(work, *args, **kwargs), single=single)
+
+    return method
+
+
+def _in_async(
+    operation: Callable[Concatenate[Work, P], T],
+) -> Callable[Concatenate[AsyncSqlAlchemyStore, P], Awaitable[T]]:
+    """Return *operation* as a method of `AsyncSqlAlchemyStore`."""
+    single = operation in operations.SINGLE
+
+    @wraps(operation)
+    async def method(self: AsyncSqlAlchemyStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.run(lambda work: operation(work, *args, **kwargs), single=single)
+
+    return method
+
+
+class SqlAlchemyStore:
+    """
+    Fills every port on a database, for `AuthorizationServer`.
+
+    `AsyncAuthorizationServer` calls it in worker threads; `AsyncSqlAlchemyStore` needs none.
+
+    >>> from sqlalchemy import create_engine
+    >>> from sqlalchemy.pool import StaticPool
+    >>> from oauthgrants import User
+    >>> store = SqlAlchemyStore(create_engine("sqlite://", poolclass=StaticPool))
+    >>> store.create_all()
+    >>> store.add_user(User(sub="user-1", username="alice"))
+    >>> store.find_user("alice").sub
+    'user-1'
+    >>> store.engine.dispose()
+    """
+
+    def __init__(
+        self, bind: Engine | Connection | Session, *, tables: Tables | None = None
+    ) -> None:
+        """
+        Make a store.
+
+        Args:
+            bind: An engine: each call is a transaction of its own, and is tried again after a
+                deadlock. Or a connection or session: each call is a part of the transaction
+                there, and lasts if that is committed. Roll it back if a call raises.
+            tables: Those that `make_tables` made in the host's ``MetaData``; by default new
+                ones.
+        """
+        self.tables = make_tables(MetaData()) if tables is None else tables
+        """The tables, for migrations and reports."""
+        self._bind = bind
+        self._statements = Statements(self.tables)
+        if isinstance(bind, Engine):
+            _prepare_sqlite(bind)
+            self._single = bind.execution_options(**_options_of_single(bind))
+
+    @property
+    def engine(self) -> Engine:
+        """Where the database is."""
+        found = self._bind.get_bind() if isinstance(self._bind, Session) else self._bind
+        return found.engine
+
+    def create_all(self) -> None:
+        """Create the tables that are missing: for tests, and hosts without migrations."""
+        self.run(lambda work: _metadata(self.tables).create_all(work.connection))
+
+    def run(self, operation: Callable[[Work], T], *, single: bool = False) -> T:
+        """
+        Return what *operation* answers, within a transaction.
+
+        Args:
+            operation: What to do; it may be called several times.
+            single: Whether it is one statement, which is a transaction by itself.
+        """
+        if isinstance(self._bind, Session):
+            return operation(Work(self._bind.connection(), self._statements))
+        if isinstance(self._bind, Connection):
+            return operation(Work(self._bind, self._statements))
+        engine = self._single if single else self._bind
+        for pause in _pauses():
+            try:
+                return self._attempt(engine, operation)
+            except DBAPIError as error:
+                if not is_transient(error):
+                    raise
+            time.sleep(pause)
+        return self._attempt(engine, operation)
+
+    def _attempt(self, engine: Engine, operation: Callable[[Work], T]) -> T:
+        with engine.begin() as connection:
+            return operation(Work(connection, self._statements))
+
+    add_client = _in_sync(operations.add_client)
+    replace_client = _in_sync(operations.replace_client)
+    find_client = _in_sync(operations.find_client)
+    replace_client_secret = _in_sync(operations.replace_client_secret)
+    add_user = _in_sync(operations.add_user)
+    replace_user = _in_sync(operations.replace_user)
+    find_user = _in_sync(operations.find_user)
+    find_user_by_sub = _in_sync(operations.find_user_by_sub)
+    replace_password_hash = _in_sync(operations.replace_password_hash)
+    save_tokens = _in_sync(operations.save_tokens)
+    find_access_token = _in_sync(operations.find_access_token)
+    find_refresh_token = _in_sync(operations.find_refresh_token)
+    rotate_refresh_token = _in_sync(operations.rotate_refresh_token)
+    revoke_family = _in_sync(operations.revoke_family)
+    revoke_access_token = _in_sync(operations.revoke_access_token)
+    deny = _in_sync(operations.deny)
+    is_denied = _in_sync(operations.is_denied)
+    delete_expired = _in_sync(operations.delete_expired)
+
+
+class AsyncSqlAlchemyStore:
+    """
+    Fills every port on a database, for `AsyncAuthorizationServer`.
+
+    It does what `SqlAlchemyStore` does, with the same tables and statements, on an engine such as
+    ``create_async_engine("postgresql+asyncpg://…")``.
+    """
+
+    def __init__(
+        self, bind: AsyncEngine | AsyncConnection | AsyncSession, *, tables: Tables | None = None
+    ) -> None:
+        """
+        Make a store.
+
+        Args:
+            bind: An engine: each call is a transaction of its own, and is tried again after a
+                deadlock. Or a connection or session: each call is a part of the transaction
+                there, and lasts if that is committed. Roll it back if a call raises.
+            tables: Those that `make_tables` made in the host's ``MetaData``; by default new
+                ones.
+        """
+        self.tables = make_tables(MetaData()) if tables is None else tables
+        """The tables, for migrations and reports."""
+        self._bind = bind
+        self._statements = Statements(self.tables)
+        if isinstance(bind, AsyncEngine):
+            _prepare_sqlite(bind.sync_engine)
+            self._single = bind.execution_options(**_options_of_single(bind.sync_engine))
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """Where the database is."""
+        if isinstance(self._bind, AsyncSession):
+            return AsyncEngine(self._bind.get_bind().engine)
+        return self._bind if isinstance(self._bind, AsyncEngine) else self._bind.engine
+
+    async def create_all(self) -> None:
+        """Create the tables that are missing: for tests, and hosts without migrations."""
+        await self.run(lambda work: _metadata(self.tables).create_all(work.connection))
+
+    async def run(self, operation: Callable[[Work], T], *, single: bool = False) -> T:
+        """
+        Return what *operation* answers, within a transaction.
+
+        Args:
+            operation: What to do; it may be called several times.
+            single: Whether it is one statement, which is a transaction by itself.
+        """
+        if isinstance(self._bind, AsyncSession):
+            connection = await self._bind.connection()
+            return await connection.run_sync(self._on, operation)
+        if isinstance(self._bind, AsyncConnection):
+            return await self._bind.run_sync(self._on, operation)
+        engine = self._single if single else self._bind
+        for pause in _pauses():
+            try:
+                return await self._attempt(engine, operation)
+            except DBAPIError as error:
+                if not is_transient(error):
+                    raise
+            await asyncio.sleep(pause)
+        return await self._attempt(engine, operation)
+
+    async def _attempt(self, engine: AsyncEngine, operation: Callable[[Work], T]) -> T:
+        async with engine.begin() as connection:
+            return await connection.run_sync(self._on, operation)
+
+    def _on(self, connection: Connection, operation: Callable[[Work], T]) -> T:
+        return operation(Work(connection, self._statements))
+
+    add_client = _in_async(operations.add_client)
+    replace_client = _in_async(operations.replace_client)
+    find_client = _in_async(operations.find_client)
+    replace_client_secret = _in_async(operations.replace_client_secret)
+    add_user = _in_async(operations.add_user)
+    replace_user = _in_async(operations.replace_user)
+    find_user = _in_async(operations.find_user)
+    find_user_by_sub = _in_async(operations.find_user_by_sub)
+    replace_password_hash = _in_async(operations.replace_password_hash)
+    save_tokens = _in_async(operations.save_tokens)
+    find_access_token = _in_async(operations.find_access_token)
+    find_refresh_token = _in_async(operations.find_refresh_token)
+    rotate_refresh_token = _in_async(operations.rotate_refresh_token)
+    revoke_family = _in_async(operations.revoke_family)
+    revoke_access_token = _in_async(operations.revoke_access_token)
+    deny = _in_async(operations.deny)
+    is_denied = _in_async(operations.is_denied)
+    delete_expired = _in_async(operations.delete_expired)
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """
+    Return whether the same transaction may well succeed if it is tried again.
+
+    Two transactions that wait for one another, or add the same row, end in an error for one of
+    them; PostgreSQL says so with a SQLSTATE, SQLite with a result code.
+    """
+    if isinstance(error, IntegrityError):
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _SQLITE_BUSY
+    return busy or state in {_SERIALIZATION_FAILURE, _DEADLOCK}
+
+
+def _pauses() -> Iterator[float]:
+    """Return how long to wait after each attempt but the last, longer each time."""
+    for attempt in range(_ATTEMPTS - 1):
+        yield random() * 0.01 * 4**attempt  # noqa: S311  # so that two do not meet again
+
+
+def _options_of_single(engine: Engine) -> dict[str, Any]:
+    # BEGIN and COMMIT are two ways to a server and back. To a file there is no way to save.
+    return {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+
+
+def _metadata(tables: Tables) -> MetaData:
+    return tables.identifiers.metadata
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """
+    See to it that SQLite lets one write while others read, waits its turn, and forgets nothing.
+
+    WAL is a property of the file, the rest one of the connection.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
