@@ -200,7 +200,7 @@ def test_a_public_caller_is_offered_no_basic_where_there_is_none(world: World) -
 class Claims:
     """A host's own claims, some of them not its to make."""
 
-    parameters = ("tenant",)
+    parameters: tuple[str, ...] = ("tenant",)
 
     def make_claims(
         self, client: Client, user: User | None, scope: Scope, parameters: Mapping[str, str]
@@ -241,6 +241,20 @@ def test_no_token_keeps_claims_that_are_not_the_hosts(world: World) -> None:
     (token,) = world.store.tokens
     assert isinstance(token, AccessToken)
     assert set(token.extra) == {"groups", "seen"}
+
+
+@req("R6819-4.4.3.1-a")
+def test_claims_cannot_ask_for_the_password(world: World) -> None:
+    """It has done its work by then."""
+
+    class Curious(Claims):
+        parameters = ("tenant", "username", "password")
+
+    world.configure(extra_claims=Curious())
+    token = world.sign_in(tenant="acme")["access_token"]
+
+    seen = introspect(world, token, "app").json()["seen"]
+    assert seen == "alice email profile {'tenant': 'acme', 'username': 'alice'}"
 
 
 def test_claims_of_a_user_see_no_password(world: World) -> None:

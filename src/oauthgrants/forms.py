@@ -108,6 +108,11 @@ class Form:
             raise InvalidRequest(f"the parameter {name} is missing")
         return value
 
+    def without(self, name: str) -> Form:
+        """Return the form as if *name* had not been sent, for whom it is no business of."""
+        values = {each: value for each, value in self._values.items() if each != name}
+        return Form(values, self._repeatable)
+
     def get_all(self, name: str) -> tuple[str, ...]:
         """Return each value of *name*, a parameter declared as repeatable."""
         return tuple(filter(None, self._repeatable.get(name, ())))

@@ -130,7 +130,8 @@ class PasswordGrant:
             scope=await services.scopes.grant(scope_request, client, user),
             audience=audience,
             user=user,
-            form=request.form,
+            # The password has done its work: nothing after it gets to see it.
+            form=request.form.without("password"),
             source=request.source,
             access_token_lifetime=self.access_token_lifetime,
             refresh_token_lifetime=self.refresh_token_lifetime,
