@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from base64 import b64encode
@@ -14,11 +15,15 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from urllib.request import urlopen
 
+import jwt as pyjwt
 import pytest
+from authlib.oauth2.rfc9068 import JWTBearerTokenValidator  # type: ignore[import-untyped]
 from cli_support import FORM, Process, WriteConfig, config_writer, started
 from joserfc import jwt
 from joserfc.jwk import KeySet
+from jwt import PyJWKClient
 
 from oauthgrants.key_files import KeyDirectory
 
@@ -142,6 +147,48 @@ def test_a_token_is_verified_by_what_the_metadata_point_to(
         assert line not in err
     with started(path, "--port", "0") as server:
         verify(answer["access_token"], read_keys(server))
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@req("R9068-2.1-a", "R9068-2.2-a", "R8414-3.3-a")
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_peers_accept_the_tokens_from_the_servers_own_metadata(
+    config: WriteConfig, algorithm: str
+) -> None:
+    """PyJWT and Authlib, told of the issuer alone."""
+    port = free_port()
+    issuer = f"http://127.0.0.1:{port}/auth"
+    text = CONFIG.format(keys="signing.pem").replace("http://127.0.0.1:8000/auth", issuer)
+    signing = f'signing_key_file = "signing.pem"\nsigning_alg = "{algorithm}"'
+    path = config(text.replace('signing_key_file = "signing.pem"', signing))
+    with started(path, "--port", str(port)) as server:
+        token = server.post(MACHINE, REPORTS, target="/auth/token")[2]["access_token"]
+        metadata = read_metadata(server)
+        assert metadata["issuer"] == issuer
+
+        signing_key = PyJWKClient(metadata["jwks_uri"]).get_signing_key_from_jwt(token)
+        claims = pyjwt.decode(
+            token, signing_key, algorithms=[algorithm], audience=API, issuer=metadata["issuer"]
+        )
+
+        class Validator(JWTBearerTokenValidator):  # type: ignore[misc]
+            def get_jwks(self) -> Any:
+                with urlopen(metadata["jwks_uri"]) as answer:
+                    return KeySet.import_key_set(json.load(answer))
+
+        validator: Any = Validator(issuer=metadata["issuer"], resource_server=API)
+        accepted = validator.authenticate_token(token)
+        validator.validate_token(accepted, ["reports:read"], None)
+
+    assert ("reports", "reports:read") == (claims["client_id"], claims["scope"])
+    assert "reports" == accepted["client_id"]
 
 
 def test_introspection_and_revocation_of_jwts(config: WriteConfig) -> None:
