@@ -670,14 +670,24 @@ def test_a_description_keeps_to_its_grammar_whatever_a_grant_says(world: World) 
     world.add_client("holder", grant_types=[VoucherGrant.grant_type])
     body = {"grant_type": VoucherGrant.grant_type}
 
-    echoed = world.post(client="holder", voucher='echo "\\é\r\n\x00\x7f', **body)
+    echoed = world.post(client="holder", voucher='echo "\\é\t\x80€🔑', **body)
     refused = world.sink.events[-1]
     no_text = world.post(client="holder", voucher="object", **body)
 
     assert echoed.json()["error_description"] == "no echo ???????"
     assert isinstance(refused, RequestRefused)
-    assert refused.reason == 'no echo "\\é\r\n\x00\x7f'
+    assert refused.reason == 'no echo "\\é\t\x80€🔑'
     assert error_of(no_text) == (503, "temporarily_unavailable")
+
+
+@req("R6749-10.14-a")
+@pytest.mark.parametrize("character", ["%00", "%0A", "%7F", "\x00", "%EF%BF%BF"])
+def test_controls_never_reach_an_extension_grant(world: World, character: str) -> None:
+    world.configure(grants=[VoucherGrant()])
+    world.add_client("holder", grant_types=[VoucherGrant.grant_type])
+    body = f"grant_type={VoucherGrant.grant_type}&voucher=go{character}ld"
+
+    assert error_of(world.post(body, client="holder")) == (400, "invalid_request")
 
 
 @req("R6749-8.5-a")

@@ -400,6 +400,7 @@ def test_a_token_is_known_by_its_sha_256() -> None:
 @req("R6749-5.2-a")
 def test_an_error_may_go_without_description() -> None:
     assert InvalidScope().parameters() == {"error": "invalid_scope"}
+    assert InvalidScope("a\r\n\x00\x7fb").description == "a????b"
     assert InvalidScope("why").parameters() == {
         "error": "invalid_scope",
         "error_description": "why",

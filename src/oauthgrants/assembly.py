@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from os import urandom
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -54,7 +54,6 @@ from oauthgrants.token_formats.opaque import OpaqueFormat
 from oauthgrants.tokens import Lifetimes
 from oauthgrants.wire import HttpRequest, HttpResponse, render
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     # Only for annotations: without JWTs, joserfc is neither needed nor loaded.
     from oauthgrants.jose import SigningKey

@@ -58,7 +58,7 @@ class OAuthError(Exception):
 
 def is_nqschar(text: str) -> bool:
     """Return whether *text* is ``1*NQSCHAR`` (RFC 6749, Appendix A.7)."""
-    return bool(text) and text.isascii() and text.isprintable() and not {'"', "\\"} & set(text)
+    return bool(text) and not _NOT_NQSCHAR.search(text)
 
 
 class InvalidRequest(OAuthError):

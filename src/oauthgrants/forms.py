@@ -14,6 +14,11 @@ _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 # UNICODECHARNOCRLF = %x09 / %x20-7E / %x80-D7FF / %xE000-FFFD / %x10000-10FFFF (A.15)
 _NOT_UNICODECHARNOCRLF = re.compile("[^\t\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+# What is malformed in these has an answer of its own, such as invalid_scope.
+_ANSWERED_BY_READER = frozenset(
+    {"grant_type", "scope", "refresh_token", "token", "token_type_hint"}
+)
+
 
 def is_vschar(text: str) -> bool:
     """Return whether *text* is ``*VSCHAR``, %x20-7E (RFC 6749, Appendix A)."""
@@ -140,7 +145,8 @@ class FormParser:
         as absent, though not when repeats are counted (RFC 6749, 3.2).
 
         Raises:
-            InvalidRequest: *body* is too large or malformed, or repeats a parameter.
+            InvalidRequest: *body* is too large or malformed, repeats a parameter, or has a
+                control character in one (RFC 6749, A.15 and 10.14).
         """
         if len(body) > self.limits.body:
             raise InvalidRequest("the body is too large")
@@ -167,5 +173,7 @@ class FormParser:
             elif name in self.known:
                 if name in values:
                     raise InvalidRequest(f"the parameter {name} is repeated")
+                if name not in _ANSWERED_BY_READER and not is_unicodecharnocrlf(value):
+                    raise InvalidRequest(f"the parameter {name} has a character that is no text")
                 values[name] = value
         return Form(values, repeatable)

@@ -15,7 +15,7 @@ from oauthgrants.errors import (
     MfaRequired,
     UnauthorizedClient,
 )
-from oauthgrants.forms import Form, Limits, is_unicodecharnocrlf
+from oauthgrants.forms import Form, Limits
 from oauthgrants.grants import GrantHandler, Services, TokenRequest
 from oauthgrants.issuing import Issue
 from oauthgrants.ports import Hasher, PasswordVerifier, UserStore, resolve
@@ -56,11 +56,9 @@ class PasswordRequest:
         Return the request in *form*; nothing is trimmed, folded or normalised.
 
         Raises:
-            InvalidRequest: A parameter is missing, malformed (A.15, A.16) or too long.
+            InvalidRequest: A parameter is missing or too long.
         """
         username, password = form.require("username"), form.require("password")
-        if not (is_unicodecharnocrlf(username) and is_unicodecharnocrlf(password)):
-            raise InvalidRequest("username or password has a character that is not allowed")
         if len(password.encode()) > limits.password:
             raise InvalidRequest("the password is too long")
         return cls(username, Secret(password), form.get("scope"))
