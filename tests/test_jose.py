@@ -202,6 +202,26 @@ def test_nothing_else_changes_a_thumbprint(
     assert PublicKey.from_jwk(turned).thumbprint() == thumbprint
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "curve", "bits"), [("ES256", ec.SECP256R1(), 256), ("ES384", ec.SECP384R1(), 384)]
+)
+@pytest.mark.parametrize("coordinate", ["x", "y"])
+def test_a_coordinate_keeps_its_leading_zeros(
+    algorithm: str, curve: ec.EllipticCurve, bits: int, coordinate: str
+) -> None:
+    """Each is as long as the curve's (RFC 7518, 6.2.1.2); one key in 256 has a short one."""
+    short = next(
+        key
+        for key in (ec.derive_private_key(d, curve) for d in range(1, 10_000))
+        if getattr(key.public_key().public_numbers(), coordinate) >> (bits - 8) == 0
+    )
+    pem = short.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    jwk = SigningKey.from_pem(pem, algorithm).public.as_dict()
+
+    assert len(decode(jwk[coordinate])) == bits // 8
+
+
 @req("R7638-3.2.1-a")
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
 def test_a_private_key_and_its_public_one_have_one_thumbprint(algorithm: str) -> None:
