@@ -6,8 +6,24 @@ import re
 from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING
 
+import django
+from django.conf import settings
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+# The reference has classes that cannot be imported without. Where tests are looked for in this
+# file, theirs are there already.
+if not settings.configured:
+    settings.configure(
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "oauthgrants.adapters.django",
+        ],
+        OAUTHGRANTS={"RESOURCE": "https://api.example.com"},
+    )
+    django.setup()
 
 project = "oauthgrants"
 author = "The oauthgrants developers"

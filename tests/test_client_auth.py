@@ -9,7 +9,15 @@ from typing import Any
 import attrs
 import pytest
 
-from oauthgrants import Argon2idHasher, Client, HttpResponse, Scope, Secret
+from oauthgrants import (
+    Argon2idHasher,
+    Client,
+    ClientCredentialsGrant,
+    HttpResponse,
+    MemoryStore,
+    Scope,
+    Secret,
+)
 from oauthgrants.clients import ClientSecret, VerifiedClient, hash_client_secret
 from oauthgrants.events import RequestRefused, TokenIssued
 from oauthgrants.issuing import Issue
@@ -426,4 +434,9 @@ def test_a_secret_of_a_store_that_is_read_only_stays(world: World) -> None:
 def test_unknown_methods_are_refused_when_configured(methods: list[str], message: str) -> None:
     """And none at all: metadata without the list would mean Basic."""
     with pytest.raises(ValueError, match=f"client_auth_methods has {message}"):
-        AuthorizationServer(issuer="https://a.example", grants=[], client_auth_methods=methods)
+        AuthorizationServer(
+            issuer="https://a.example",
+            store=MemoryStore(),
+            grants=[ClientCredentialsGrant()],
+            client_auth_methods=methods,
+        )

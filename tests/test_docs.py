@@ -26,7 +26,7 @@ def load_text(toml: str, directory: Path) -> AuthorizationServer:
     (directory / "oauth.toml").write_text(toml, "utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PasswordGrantWarning)
-        return load(directory / "oauth.toml")
+        return load(directory / "oauth.toml").server
 
 
 @pytest.mark.parametrize("toml", configurations())

@@ -30,13 +30,12 @@ from oauthgrants.jose import (
     PublicKey,
     SigningKey,
     UnknownKey,
-    audience_of,
     decode,
     encode,
     looks_like_jwt,
-    require_times,
     verify_jwt,
 )
+from oauthgrants.jwt_claims import audience_of, require_times
 from oauthgrants.keys import KeyRing
 from oauthgrants.strict_json import parse_object
 from oauthgrants.token_formats.jwt import token_of

@@ -10,12 +10,15 @@ import attrs
 import pytest
 
 from oauthgrants import AccessToken, Client, MemoryStore, RefreshToken, Scope, User
+from oauthgrants.attempts import AttemptLimit
 from oauthgrants.ports import Rotation
+from oauthgrants.testing.store_samples import make_mfa_token
 from support import SettableClock, World
 
 req = pytest.mark.req
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+LIMIT = AttemptLimit(max_failures=2, window=HOUR, longest_wait=4 * HOUR)
 
 
 def access(digest: str, at: datetime = NOW, family: str | None = None) -> AccessToken:
@@ -214,6 +217,105 @@ def test_families_leave_nothing_behind() -> None:
     assert state == {"_access": 10, "_refresh": 0, "_families": 0}
 
 
+def sizes(store: MemoryStore) -> dict[str, int]:
+    """Return how many there are of what expires, by kind, without those of which there is none."""
+    names = ("_denied", "_replays", "_attempts", "_known_sources", "_mfa_tokens")
+    return {name: size for name in names if (size := len(vars(store)[name]))}
+
+
+def fill(store: MemoryStore, clock: SettableClock, kind: str) -> None:
+    """Put ten of each kind that expires into *store*; they do so within three hours."""
+    now = clock()
+    for n in range(10):
+        digest = f"{kind}{n}".encode()
+        store.deny(f"{kind}{n}", now + HOUR)
+        store.add_if_absent(digest, now + HOUR)
+        store.begin_attempt(digest, LIMIT, now)
+        store.remember_source(digest, now + HOUR)
+        store.save_mfa_token(make_mfa_token(digest=digest, issued_at=now))
+
+
+def test_whatever_expires_is_dropped_as_more_of_its_kind_comes() -> None:
+    """A few at a time: four for each that comes, until none is left."""
+    clock = SettableClock()
+    store = MemoryStore(clock=clock)
+    fill(store, clock, "a")
+    full = sizes(store)
+    clock.move(hours=3)
+
+    store.deny("b", clock() + HOUR)
+    store.add_if_absent(b"b", clock() + HOUR)
+    store.begin_attempt(b"b", LIMIT, clock())
+    store.remember_source(b"b", clock() + HOUR)
+    store.save_mfa_token(make_mfa_token(digest=b"b", issued_at=clock()))
+    after_one = sizes(store)
+    fill(store, clock, "c")
+
+    assert set(full.values()) == {10}
+    assert set(after_one.values()) == {7}
+    assert sizes(store) == dict.fromkeys(full, 11)
+
+
+def test_whatever_expires_is_deleted() -> None:
+    """As much as is asked for, of whatever kind."""
+    clock = SettableClock()
+    store = MemoryStore(clock=clock)
+    fill(store, clock, "a")
+    store.save_tokens(access("a", clock()), None)
+
+    nothing = store.delete_expired(clock() + HOUR - timedelta(minutes=1), 100)
+    first = store.delete_expired(clock() + 3 * HOUR, 15)
+    left = sum(sizes(store).values())
+    rest = [store.delete_expired(clock() + 3 * HOUR, 20) for _ in range(3)]
+
+    assert (nothing, first, left, rest) == (0, 15, 36, [20, 16, 0])
+    assert sizes(store) == {}
+
+
+def test_what_is_taken_back_leaves_nothing_behind() -> None:
+    store = MemoryStore()
+    token = make_mfa_token()
+    store.save_mfa_token(token)
+    for digest in (b"withdrawn", b"cleared"):
+        store.begin_attempt(digest, LIMIT, NOW)
+
+    store.withdraw_attempt(b"withdrawn")
+    store.clear_attempts(b"cleared")
+    store.take_mfa_token(token.digest)
+
+    assert sizes(store) == {}
+    assert store.delete_expired(token.expires_at + 9 * HOUR, 100) == 0
+
+
+def test_past_the_most_the_attempts_forgotten_soonest_go_first() -> None:
+    """Those who have to wait are forgotten late, and so they are not pushed out."""
+    store = MemoryStore(max_attempts=3)
+    for moment in (NOW, NOW + HOUR / 4):
+        store.begin_attempt(b"waits", LIMIT, moment)
+    store.begin_attempt(b"early", LIMIT, NOW + HOUR / 3)
+    store.begin_attempt(b"late", LIMIT, NOW + HOUR / 2)
+    now = NOW + 3 * HOUR / 4
+
+    store.begin_attempt(b"early", LIMIT, now)
+    store.withdraw_attempt(b"early")
+    store.begin_attempt(b"new", LIMIT, now)
+
+    assert sizes(store) == {"_attempts": 3}
+    allowed = {
+        name: [store.begin_attempt(name, LIMIT, now) for _ in range(2)]
+        for name in (b"waits", b"new", b"late")
+    }
+    assert allowed == {b"waits": [False, False], b"new": [True, False], b"late": [True, False]}
+    # It was forgotten, and now something else is.
+    assert [store.begin_attempt(b"early", LIMIT, now) for _ in range(2)] == [True, True]
+    assert sizes(store) == {"_attempts": 3}
+
+
+def test_a_store_without_room_for_attempts_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_attempts has to be 1 or more, not 0"):
+        MemoryStore(max_attempts=0)
+
+
 @req("R6749-10.3-a", "R6819-4.4.3.1-a")
 def test_a_copy_of_the_store_yields_nothing_usable(world: World) -> None:
     tokens = world.sign_in()
@@ -241,6 +343,8 @@ def test_a_copy_of_the_store_yields_nothing_usable(world: World) -> None:
             pending += cast("list[object]", thing)
         elif attrs.has(kind := type(thing)):
             pending += [getattr(thing, name) for name in attrs.fields_dict(kind)]
+        elif kind.__module__.startswith("oauthgrants.stores."):
+            pending.append(vars(thing))
 
     assert len(texts) > 20
     assert not [text for text in texts if any(secret in text for secret in hidden)]

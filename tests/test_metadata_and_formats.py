@@ -39,11 +39,14 @@ def get(world: World, url: str, *headers: tuple[str, str], method: str = "GET") 
 # Metadata
 
 
-@req("R8414-2-b", "R8414-2-c", "R8414-2-d", "R8414-2-e", "R8414-3.2-a", "R8414-3.3-a")
+@req(
+    *("R8414-2-b", "R8414-2-c", "R8414-2-d", "R8414-2-e", "R8414-2-f", "R8414-3.2-a"),
+    "R8414-3.3-a",
+)
 def test_metadata_say_what_is_wired(world: World) -> None:
     response = get(world, ISSUER + WELL_KNOWN)
 
-    methods = ["client_secret_basic", "client_secret_post", "none"]
+    methods = ["client_secret_basic", "client_secret_post", "none", "private_key_jwt"]
     assert response.status == 200
     assert ("Content-Type", "application/json") in response.headers
     assert response.json() == {
@@ -54,7 +57,15 @@ def test_metadata_say_what_is_wired(world: World) -> None:
         "grant_types_supported": ["client_credentials", "password", "refresh_token"],
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
-        "introspection_endpoint_auth_methods_supported": methods[:2],
+        "introspection_endpoint_auth_methods_supported": [*methods[:2], "private_key_jwt"],
+        **dict.fromkeys(
+            (
+                "token_endpoint_auth_signing_alg_values_supported",
+                "revocation_endpoint_auth_signing_alg_values_supported",
+                "introspection_endpoint_auth_signing_alg_values_supported",
+            ),
+            sorted(ALGORITHMS),
+        ),
         "response_types_supported": [],
     }
 

@@ -6,21 +6,25 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from os import urandom
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from time import sleep
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
+from oauthgrants.authenticating import make_authenticator
 from oauthgrants.checks import (
+    filling,
     require_audience,
     require_grants,
     require_issuer,
     require_parameters,
+    require_port,
     require_settings,
 )
 from oauthgrants.client_auth import CLIENT_PARAMETERS, ClientAuthenticator
-from oauthgrants.client_auth.secrets import SecretVerifier
-from oauthgrants.clients import AUTH_METHODS
+from oauthgrants.client_auth.assertion_rules import AssertionRules
+from oauthgrants.client_auth.connections import IN_THREADS
 from oauthgrants.endpoints import Endpoints as Endpoints  # noqa: PLC0414  # public here too
 from oauthgrants.endpoints.documents import DocumentEndpoint
 from oauthgrants.endpoints.form_post import FormEndpoint, FormHandler
@@ -35,20 +39,31 @@ from oauthgrants.grants import Grant, Services
 from oauthgrants.hashing import Argon2idHasher
 from oauthgrants.issuing import TokenIssuer
 from oauthgrants.lookup import TokenLookup
+from oauthgrants.mfa import keep_waiting
 from oauthgrants.ports import (
+    AttemptStore,
     ClientStore,
     Clock,
     DenyList,
     ExtraClaims,
     Hasher,
+    KnownSources,
     LifetimePolicy,
+    MaybeAwaitable,
+    MfaTokenStore,
+    ReplayStore,
     ScopePolicy,
     TokenStore,
     UserStore,
     utc_now,
 )
+from oauthgrants.ports import Store as Store  # noqa: PLC0414  # public here too
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Randomness, SecretFormat
+from oauthgrants.signing import make_jwks, make_jwt_format, make_signer, to_key_source
+from oauthgrants.throttling import Throttle
+from oauthgrants.throttling.limited import limit_guesses
+from oauthgrants.throttling.limiter import make_limiter
 from oauthgrants.token_formats import AccessTokenFormat
 from oauthgrants.token_formats.opaque import OpaqueFormat
 from oauthgrants.tokens import Lifetimes
@@ -65,12 +80,10 @@ _DAY = 24 * 60 * 60
 _FIVE_MINUTES = 5 * 60
 
 
-class Store(ClientStore, UserStore, TokenStore, DenyList, Protocol):
-    """A store that fills every port."""
-
-
 class Assembly:
     """What both colours share."""
+
+    _connections = IN_THREADS
 
     def __init__(
         self,
@@ -82,6 +95,11 @@ class Assembly:
         tokens: TokenStore | None = None,
         users: UserStore | None = None,
         deny_list: DenyList | None = None,
+        attempts: AttemptStore | None = None,
+        known_sources: KnownSources | None = None,
+        replays: ReplayStore | None = None,
+        mfa_tokens: MfaTokenStore | None = None,
+        throttle: Throttle | None = Throttle(),
         hasher: Hasher | None = None,
         scope_policy: ScopePolicy | None = None,
         lifetime_policy: LifetimePolicy | None = None,
@@ -93,8 +111,9 @@ class Assembly:
         lifetimes: Lifetimes = Lifetimes(),
         refresh_grace: timedelta = timedelta(),
         audience: str | Iterable[str] = (),
-        client_auth_methods: Collection[str] = AUTH_METHODS,
+        client_auth_methods: Collection[str] | None = None,
         secret_methods_equal: bool = False,
+        assertions: AssertionRules = AssertionRules(),
         limits: Limits = Limits(),
         endpoints: Endpoints = Endpoints(),
         metadata: Mapping[str, Any] | None = None,
@@ -116,6 +135,11 @@ class Assembly:
             tokens: The stored tokens.
             users: The resource owners; clients alone need none.
             deny_list: Which JWTs are revoked; opaque tokens need none.
+            attempts: Counts wrong passwords and secrets.
+            known_sources: From where users have signed in before; none are known without.
+            replays: What may be used once; without second factors there is none.
+            mfa_tokens: Sign-ins that wait for a second factor.
+            throttle: How much guessing is let through; None for any amount.
             hasher: How passwords are kept; `Argon2idHasher` by default.
             scope_policy: May grant less than was asked for; by default, too much is refused.
             lifetime_policy: Has the last word on how long tokens live.
@@ -130,8 +154,9 @@ class Assembly:
             refresh_grace: For so long may the refresh token that was spent last come again,
                 from a client that authenticates (C-20); zero for never.
             audience: Whom tokens are for when the request names no resource (C-26).
-            client_auth_methods: The registered names of those that are enabled.
+            client_auth_methods: The registered names of those that are enabled; all that can work.
             secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
+            assertions: What JWTs have to be by which clients authenticate.
             limits: How much a request may bring.
             endpoints: Where the endpoints are.
             metadata: Further members of the metadata (C-25).
@@ -150,12 +175,6 @@ class Assembly:
         require_settings(
             access_token_format=access_token_format, refresh_grace=refresh_grace, clock=clock
         )
-        unknown = sorted(set(client_auth_methods) - AUTH_METHODS)
-        if unknown or not client_auth_methods:
-            raise ValueError(
-                f"client_auth_methods has {', '.join(unknown) or 'nothing'}; "
-                f"there are {', '.join(sorted(AUTH_METHODS))}"
-            )
         self.issuer = issuer
         """The issuer identifier."""
         self.limits = limits
@@ -164,16 +183,24 @@ class Assembly:
         self._clock = clock
         self._random = random
         self._record = recorder(LoggingSink() if event_sink is None else event_sink)
-        self._keys = None if signing_keys is None else _to_key_source(signing_keys)
+        self._keys = None if signing_keys is None else to_key_source(signing_keys)
         default_audience = require_audience(audience)
         enabled = require_grants(grants)
 
         # A port that is false is a port: it may be a collection, so far without members.
-        client_store = self._adapt(_require(store if clients is None else clients, "clients"))
-        token_store = self._adapt(_require(store if tokens is None else tokens, "tokens"))
+        client_store = self._adapt(require_port(store if clients is None else clients, "clients"))
+        token_store = self._adapt(require_port(store if tokens is None else tokens, "tokens"))
         user_store = store if users is None else users
         denied = store if deny_list is None else deny_list
         password_hasher = self._adapt_slow(Argon2idHasher() if hasher is None else hasher)
+        limiter = make_limiter(
+            self._adapt(store if attempts is None else attempts),
+            self._adapt(store if known_sources is None else known_sources),
+            throttle,
+            sleep=self._sleep,
+            clock=clock,
+            record=self._record,
+        )
         self._deny_list = None if denied is None else self._adapt(denied)
         refresh_format = SecretFormat("ogrt_", random)
         formats: tuple[AccessTokenFormat, ...] = (
@@ -181,7 +208,15 @@ class Assembly:
         )
         if access_token_format == "jwt":
             # The opaque ones from before a change of format stay valid.
-            formats = (self._make_jwt_format(default_audience), *formats)
+            jwts = make_jwt_format(
+                issuer=issuer,
+                keys=self._keys,
+                deny_list=self._deny_list,
+                audience=default_audience,
+                clock=clock,
+                random=random,
+            )
+            formats = (jwts, *formats)
         issuing = TokenIssuer(
             tokens=token_store,
             access_format=formats[0],
@@ -207,20 +242,30 @@ class Assembly:
             clock=clock,
             limits=limits,
             record=self._record,
-            refreshes="refresh_token" in enabled,
+            grant_types=frozenset(enabled),
+            waiting=keep_waiting(
+                self._adapt(filling(store if mfa_tokens is None else mfa_tokens, "save_mfa_token")),
+                SecretFormat("ogmt_", random),
+                clock=clock,
+                record=self._record,
+            ),
+            replays=self._adapt(filling(store if replays is None else replays, "add_if_absent")),
+            limited=limit_guesses(limiter),
             adapt=self._adapt_slow,
         )
         self.lookup = TokenLookup(
             tokens=token_store, access_formats=formats, refresh_format=refresh_format, clock=clock
         )
         """Finds this server's tokens, for resource servers in the same process."""
-        self._authenticator = ClientAuthenticator(
+        self._authenticator = make_authenticator(
+            services,
+            issuer=issuer,
+            endpoints=endpoints,
             clients=client_store,
-            secrets=SecretVerifier(clients=client_store, hasher=password_hasher),
-            methods=frozenset(client_auth_methods),
+            methods=client_auth_methods,
             secret_methods_equal=secret_methods_equal,
-            limits=limits,
-            clock=clock,
+            rules=assertions,
+            connections=self._connections,
         )
         known = {"grant_type"}.union(*(grant.parameters for grant in enabled.values()))
         if extra_claims is not None:
@@ -233,7 +278,7 @@ class Assembly:
             IntrospectionHandler(
                 issuer=issuer,
                 lookup=self.lookup,
-                sign=self._make_signer() if introspection_jwt else None,
+                sign=make_signer(self._keys) if introspection_jwt else None,
                 clock=clock,
                 record=self._record,
             ),
@@ -269,7 +314,7 @@ class Assembly:
                 "scopes_supported": list(Scope.of(scopes_supported or Scope())),
                 "grant_types_supported": sorted(enabled),
             },
-            auth_methods=client_auth_methods,
+            auth_methods=self._authenticator.methods,
             introspection_algorithm=self._keys.signing_key().algorithm
             if introspection_jwt and self._keys is not None
             else None,
@@ -288,7 +333,7 @@ class Assembly:
             metadata_url: document(make=lambda: self._metadata, max_age=_DAY).answer,
         }
         if self.jwks_uri is not None:
-            routes[self.jwks_uri] = document(make=self._make_jwks, max_age=_FIVE_MINUTES).answer
+            routes[self.jwks_uri] = document(make=self._jwks, max_age=_FIVE_MINUTES).answer
         return {urlsplit(url).path: endpoint for url, endpoint in routes.items()}
 
     def _form_endpoint(
@@ -305,44 +350,16 @@ class Assembly:
             record=self._record,
         ).answer
 
-    def _make_jwt_format(self, audience: tuple[str, ...]) -> AccessTokenFormat:
-        from oauthgrants.token_formats.jwt import JwtFormat
-
-        if self._keys is None:
-            raise ValueError("access_token_format jwt takes signing_keys=")
-        if self._deny_list is None:
-            raise ValueError("access_token_format jwt takes store=, or deny_list=")
-        if not audience:
-            raise ValueError(
-                "access_token_format jwt takes audience=: there is no token without aud "
-                "(RFC 9068, Section 3)"
-            )
-        return JwtFormat(
-            issuer=self.issuer,
-            keys=self._keys,
-            deny_list=self._deny_list,
-            clock=self._clock,
-            random=self._random,
-        )
-
-    def _make_signer(self) -> Callable[..., str]:
-        keys = self._keys
-        if keys is None:
-            raise ValueError("introspection_jwt takes signing_keys=")
-
-        def sign(claims: dict[str, Any], *, typ: str) -> str:
-            return keys.signing_key().sign(claims, typ=typ)
-
-        return sign
-
-    def _make_jwks(self) -> Mapping[str, Any]:
-        if self._keys is None:
-            return {"keys": []}
-        return {"keys": [key.as_dict() for key in self._keys.public_keys(self._clock())]}
+    def _jwks(self) -> Mapping[str, Any]:
+        return make_jwks(self._keys, self._clock())
 
     def _adapt(self, port: _P) -> _P:
         """Return *port* as this server calls it."""
         return port
+
+    def _sleep(self, seconds: float) -> MaybeAwaitable[None]:
+        """Wait, as this server can."""
+        return sleep(seconds)  # type: ignore[func-returns-value]  # it is as good as None
 
     def _adapt_slow(self, port: _P) -> _P:
         """Return *port*, which computes for long, as this server calls it."""
@@ -356,16 +373,3 @@ class Assembly:
                 status=404,
             )
         return await endpoint(request)
-
-
-def _require(port: Any, name: str) -> Any:
-    if port is None:
-        raise ValueError(f"the server has no {name}: give it store=, or {name}=")
-    return port
-
-
-def _to_key_source(keys: KeySource | SigningKey) -> KeySource:
-    from oauthgrants.jose import SigningKey
-    from oauthgrants.keys import KeyRing
-
-    return KeyRing(keys) if isinstance(keys, SigningKey) else keys

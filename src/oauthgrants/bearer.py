@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 
 import attrs
 
+from oauthgrants.brief import brief
 from oauthgrants.errors import InvalidRequest, InvalidToken, MissingToken
 from oauthgrants.forms import Limits, decode_form_text, is_vschar
 from oauthgrants.secret import Secret
@@ -24,7 +25,7 @@ _PARAMETER = "access_token"
 _PRIVATE = (("Cache-Control", "private"),)
 
 
-@attrs.frozen
+@brief
 class PresentedToken:
     """
     A token as it came, not checked.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
-from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
+from oauthgrants.addresses import is_loopback
 from oauthgrants.forms import is_absolute_uri, is_vschar
 from oauthgrants.grants import Grant
 
@@ -64,17 +65,10 @@ def require_https(location: str, name: str, *, allow_insecure_transport: bool) -
             f"{name} {location!r} has to be https (RFC 6749, Section 1.6); for tests on this "
             "machine, allow_insecure_transport=True takes plain http on a loopback host"
         )
-    if not _is_loopback(url.hostname or ""):
+    if not is_loopback(url.hostname or ""):
         raise ValueError(
             f"{name} {location!r}: plain http is for loopback hosts only, such as 127.0.0.1"
         )
-
-
-def _is_loopback(hostname: str) -> bool:
-    try:
-        return ip_address(hostname).is_loopback
-    except ValueError:
-        return hostname == "localhost"
 
 
 def require_grants(grants: Iterable[Grant]) -> dict[str, Grant]:
@@ -157,3 +151,20 @@ def require_audience(audience: str | Iterable[str]) -> tuple[str, ...]:
     if not all(audiences):
         raise ValueError("audience has an empty string; leave it out for tokens without aud")
     return audiences
+
+
+def require_port(port: Any, name: str) -> Any:
+    """
+    Return *port*.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if port is None:
+        raise ValueError(f"the server has no {name}: give it store=, or {name}=")
+    return port
+
+
+def filling(store: Any, method: str) -> Any:
+    """Return *store* if it fills the port with this method: a host's own may fill a few."""
+    return store if hasattr(store, method) else None

@@ -9,17 +9,25 @@ from typing import Any
 
 import attrs
 
+from oauthgrants.brief import brief
+from oauthgrants.client_keys import (
+    ASSERTION_METHODS,
+    find_contradictions,
+    seal_client_secret,
+    to_jwks,
+)
 from oauthgrants.errors import InvalidClientMetadata, UnauthorizedClient
 from oauthgrants.forms import is_absolute_uri, is_vschar
 from oauthgrants.hashing import Argon2idHasher, fast_digest
 from oauthgrants.scopes import Scope
+from oauthgrants.sealed import SealingKey, is_sealed
 from oauthgrants.secret import Secret, SecretFormat, random_id
 from oauthgrants.tokens import is_lifetime
 
 SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
 """The methods of RFC 6749, 2.3.1: the client shows a secret that the server keeps as a digest."""
 
-AUTH_METHODS = SECRET_METHODS | {"none"}
+AUTH_METHODS = SECRET_METHODS | ASSERTION_METHODS | {"none"}
 """The values of ``token_endpoint_auth_method`` that clients can be registered with."""
 
 _CLIENT_SECRET = SecretFormat("ogcs_")
@@ -39,7 +47,8 @@ class ClientSecret:
     One live secret of a client, as a digest.
 
     Attributes:
-        hash: ``sha256:…`` for a secret that a machine made, else a PHC string.
+        hash: ``sha256:…`` for a secret that a machine made, ``sealed:…`` for one that verifies
+            assertions, else a PHC string.
         expires_at: The first moment at which it is refused, aware; None for never.
         id: Names it in events, so that one sees which secret is still in use.
 
@@ -86,6 +95,10 @@ def _to_optional_scope(scope: Scope | str | Iterable[str] | None) -> Scope | Non
     return None if scope is None else Scope.of(scope)
 
 
+def _to_optional_text(value: str | None) -> str | None:
+    return value or None
+
+
 def _to_tuple(values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise InvalidClientMetadata(f"a list of strings is wanted, not the string {values!r}")
@@ -110,6 +123,10 @@ class Client:
         access_token_lifetime: Whole seconds, None for the server's.
         refresh_token_lifetime: Whole seconds, None for the server's.
         secrets: Its live secrets; any of them authenticates it.
+        jwks: Its public keys, for ``private_key_jwt``: a JWK Set as JSON; a mapping will do.
+        jwks_uri: Where they are instead, an https URL.
+        token_endpoint_auth_signing_alg: The only ``alg`` of its assertions, None for any that
+            fits its keys.
         secret_methods_equal: Whether a secret may come by Basic and by body alike.
         active: A client that is not fails to authenticate.
         client_name: For people.
@@ -133,6 +150,11 @@ class Client:
     secret_methods_equal: bool = False
     active: bool = True
     client_name: str | None = None
+    jwks: str | None = attrs.field(default=None, converter=to_jwks)
+    jwks_uri: str | None = attrs.field(default=None, converter=_to_optional_text)
+    token_endpoint_auth_signing_alg: str | None = attrs.field(
+        default=None, converter=_to_optional_text
+    )
 
     @property
     def is_public(self) -> bool:
@@ -148,6 +170,7 @@ class Client:
         machine_made: bool = False,
         secret_expires_at: datetime | None = None,
         token_endpoint_auth_method: str = "client_secret_basic",
+        sealing_key: SealingKey | None = None,
         **metadata: Any,
     ) -> tuple[Client, Secret]:
         """
@@ -159,7 +182,9 @@ class Client:
             machine_made: Whether the secret that exists came from a random generator with
                 128 bits or more; other ones are kept as Argon2id, a slow check on every call.
             secret_expires_at: When it is no longer accepted, aware; None for never.
-            token_endpoint_auth_method: ``client_secret_basic`` or ``client_secret_post``.
+            token_endpoint_auth_method: ``client_secret_basic``, ``client_secret_post``, or
+                ``client_secret_jwt``, for which the secret is kept encrypted.
+            sealing_key: Encrypts it; the server's.
             **metadata: Any other attribute of `Client`.
 
         Raises:
@@ -169,11 +194,21 @@ class Client:
         >>> client.client_id, secret, secret.reveal()[:5]
         ('reports', Secret(…), 'ogcs_')
         """
+        client_id = random_id() if client_id is None else client_id
+        by_assertion = token_endpoint_auth_method in ASSERTION_METHODS
         if secret is None:
-            secret = _CLIENT_SECRET.generate()
+            # The longest HMAC takes 64 octets, and ours have 53.
+            secret = Secret(random_id(48)) if by_assertion else _CLIENT_SECRET.generate()
         elif isinstance(secret, str):
             secret = Secret(secret)
-        kept = hash_client_secret(secret, machine_made=machine_made, expires_at=secret_expires_at)
+        if by_assertion:
+            algorithm = metadata.get("token_endpoint_auth_signing_alg")
+            sealed = seal_client_secret(secret, sealing_key, client_id, algorithm)
+            kept = ClientSecret(hash=sealed, expires_at=secret_expires_at)
+        else:
+            kept = hash_client_secret(
+                secret, machine_made=machine_made, expires_at=secret_expires_at
+            )
         if token_endpoint_auth_method == "client_secret_basic" and set("+% ") & set(
             secret.reveal()
         ):
@@ -184,7 +219,7 @@ class Client:
                 stacklevel=2,
             )
         client = cls(
-            client_id=random_id() if client_id is None else client_id,
+            client_id=client_id,
             token_endpoint_auth_method=token_endpoint_auth_method,
             secrets=(kept,),
             **metadata,
@@ -209,6 +244,25 @@ class Client:
             **metadata,
         )
 
+    @classmethod
+    def with_keys(cls, client_id: str | None = None, **metadata: Any) -> Client:
+        """
+        Return a client that signs assertions with its private key (``private_key_jwt``).
+
+        Args:
+            client_id: Made up if left out, of 22 characters that need no encoding.
+            **metadata: ``jwks`` or ``jwks_uri``, and any other attribute of `Client`.
+
+        Raises:
+            InvalidClientMetadata: The metadata contradict one another.
+            ModuleNotFoundError: joserfc is missing; says what to install.
+        """
+        return cls(
+            client_id=random_id() if client_id is None else client_id,
+            token_endpoint_auth_method="private_key_jwt",
+            **metadata,
+        )
+
     def __attrs_post_init__(self) -> None:
         for contradicted, message in self._contradictions():
             if contradicted:
@@ -216,6 +270,7 @@ class Client:
 
     def _contradictions(self) -> Iterable[tuple[bool, str]]:
         method = self.token_endpoint_auth_method
+        sealed = [is_sealed(kept.hash) for kept in self.secrets]
         yield (
             not self.client_id or not is_vschar(self.client_id),
             "client_id has to be one or more printable ASCII characters (RFC 6749, A.1)",
@@ -230,8 +285,27 @@ class Client:
             "token_endpoint_auth_method none goes with no client_secret (RFC 6749, 10.1)",
         )
         yield (
-            method in SECRET_METHODS and not self.secrets,
+            method in {*SECRET_METHODS, "client_secret_jwt"} and not self.secrets,
             f"token_endpoint_auth_method {method} needs a client_secret",
+        )
+        yield (
+            method in SECRET_METHODS and any(sealed),
+            f"token_endpoint_auth_method {method} takes hashed secrets, and not sealed ones",
+        )
+        yield (
+            method == "client_secret_jwt" and not all(sealed),
+            "token_endpoint_auth_method client_secret_jwt takes sealed secrets, for a hashed one "
+            "verifies no signature",
+        )
+        yield (
+            method == "private_key_jwt" and bool(self.secrets),
+            "token_endpoint_auth_method private_key_jwt goes with no client_secret",
+        )
+        yield from find_contradictions(
+            method,
+            jwks=self.jwks,
+            jwks_uri=self.jwks_uri,
+            algorithm=self.token_endpoint_auth_signing_alg,
         )
         yield (
             method == "none" and "client_credentials" in self.grant_types,
@@ -259,7 +333,7 @@ class Client:
             )
 
 
-@attrs.frozen
+@brief
 class VerifiedClient:
     """
     A client that has gone through client authentication: proof of it for the type checker.

@@ -6,6 +6,8 @@ import re
 from copy import copy
 from typing import ClassVar, Self
 
+from oauthgrants.secret import Secret
+
 Headers = tuple[tuple[str, str], ...]
 """Name and value of each header field."""
 
@@ -89,10 +91,23 @@ class InvalidClientWithoutBasic(InvalidClient):
     headers = ()
 
 
+class TooManyWrongSecrets(InvalidClient):
+    """The client's secret is not looked at: too many were wrong of late (RFC 6585, 4; C-04)."""
+
+    status = 429
+    headers = ()
+
+
 class InvalidGrant(OAuthError):
     """The resource owner's credentials or the refresh token are not valid (RFC 6749, 5.2)."""
 
     code = "invalid_grant"
+
+
+class TooManyWrongPasswords(InvalidGrant):
+    """The password or code is not looked at: too many were wrong of late (RFC 6585, 4; C-04)."""
+
+    status = 429
 
 
 class UnauthorizedClient(OAuthError):
@@ -120,10 +135,31 @@ class InvalidTarget(OAuthError):
 
 
 class MfaRequired(OAuthError):
-    """The password is right and a second factor is wanted."""
+    """
+    The password is right and a second factor is wanted.
+
+    Attributes:
+        mfa_token: What the client shows together with the second factor, None if this server
+            takes none.
+    """
 
     code = "mfa_required"
     status = 403
+    mfa_token: Secret | None = None
+
+    @classmethod
+    def with_token(cls, mfa_token: Secret) -> Self:
+        """Return the error that lets the client go on."""
+        error = cls("a second factor is required")
+        error.mfa_token = mfa_token
+        return error
+
+    def parameters(self) -> dict[str, str]:
+        """Return the members of the JSON body, ``mfa_token`` included."""
+        members = super().parameters()
+        if self.mfa_token is not None:
+            members["mfa_token"] = self.mfa_token.reveal()
+        return members
 
 
 class InvalidToken(OAuthError):

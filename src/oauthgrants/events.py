@@ -9,12 +9,13 @@ from typing import Protocol
 
 import attrs
 
+from oauthgrants.brief import brief
 from oauthgrants.scopes import Scope
 
 logger = logging.getLogger("oauthgrants")
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class Event:
     """
     Something that an operator may want to know.
@@ -28,7 +29,7 @@ class Event:
     source: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class TokenIssued(Event):
     """
     A client got an access token.
@@ -50,7 +51,7 @@ class TokenIssued(Event):
     secret_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class RequestRefused(Event):
     """
     A client got an error.
@@ -66,7 +67,35 @@ class RequestRefused(Event):
     client_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
+class MfaAsked(Event):
+    """
+    A password was right, and the client was asked for a second factor.
+
+    Attributes:
+        client_id: Who asked for tokens.
+        sub: Whose password it was.
+    """
+
+    client_id: str
+    sub: str
+
+
+@brief(kw_only=True)
+class MfaPassed(Event):
+    """
+    A second factor was right.
+
+    Attributes:
+        client_id: Who showed it.
+        sub: Whose it was.
+    """
+
+    client_id: str
+    sub: str
+
+
+@brief(kw_only=True)
 class RefreshTokenReused(Event):
     """
     A spent refresh token came again, so its family was revoked (RFC 9700, 4.14.2).
@@ -82,7 +111,23 @@ class RefreshTokenReused(Event):
     family: str
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
+class Throttled(Event):
+    """
+    A guess came past the limit, and was not looked at (RFC 6749, 2.3.1 and 4.3.2).
+
+    Attributes:
+        kind: What was guessed: ``password``, ``client_secret`` or ``otp``.
+        client_id: Through which client, registered or not, as it says.
+        name: For whom: a username as it was typed, a ``client_id`` or a ``sub``.
+    """
+
+    kind: str
+    client_id: str
+    name: str
+
+
+@brief(kw_only=True)
 class TokenIntrospected(Event):
     """
     A client asked what a token stands for.
@@ -96,7 +141,7 @@ class TokenIntrospected(Event):
     active: bool
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class TokenRevoked(Event):
     """
     A client ended a token.
@@ -112,7 +157,7 @@ class TokenRevoked(Event):
     family: str | None
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class Fault(Event):
     """
     A part of the host raised, and the client was told to come again.
@@ -146,7 +191,7 @@ def recorder(sink: EventSink) -> Callable[[Event], None]:
 
 class LoggingSink:
     """
-    Writes events to the logger ``oauthgrants``: faults and reuse as errors and warnings.
+    Writes events to the logger ``oauthgrants``: faults as errors, reuse and throttling as warnings.
 
     The event itself is ``record.event``, for handlers that want its parts.
     """
@@ -156,9 +201,12 @@ class LoggingSink:
         if isinstance(event, Fault):
             logger.error("%s", _words(event), exc_info=event.error, extra={"event": event})
             return
-        level = logging.WARNING if isinstance(event, RefreshTokenReused) else logging.INFO
+        level = logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
         if logger.isEnabledFor(level):
             logger.log(level, "%s", _words(event), extra={"event": event})
+
+
+_WARNINGS = (RefreshTokenReused, Throttled)
 
 
 def _words(event: Event) -> str:

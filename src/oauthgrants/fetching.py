@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
+from socket import AI_ADDRCONFIG, SOCK_STREAM, getaddrinfo
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
+import attrs
+
+from oauthgrants.addresses import is_public
 from oauthgrants.ports import MaybeAwaitable, resolve
 from oauthgrants.strict_json import parse_object
 from oauthgrants.wire import HttpRequest, HttpResponse
@@ -76,6 +82,11 @@ class HttpxFetcher:
             that are kept is made where none is given.
         timeout: For the answer as a whole, and for each step to it.
         most: Octets of a body.
+        public_only: Whether private, link-local and loopback addresses are refused. The
+            address is looked up once, checked and connected to, so a name cannot change
+            between. That does not go through a proxy.
+        keep_alive: Whether connections are kept for the next request; without, there is
+            nothing to close.
 
     Raises:
         ModuleNotFoundError: httpx is missing; says what to install.
@@ -87,27 +98,34 @@ class HttpxFetcher:
         *,
         timeout: timedelta = _TIMEOUT,
         most: int = _MOST,
+        public_only: bool = False,
+        keep_alive: bool = True,
     ) -> None:
         self._timeout = timeout.total_seconds()
         self._most = most
-        self._client = client or _import_httpx().Client()
+        self._public_only = public_only
+        self._client = client or _make_client("Client", keep_alive)
 
     def fetch(self, request: HttpRequest) -> HttpResponse:
         """
         Return the response to *request*.
 
         Raises:
-            UnusableAnswer: It is too long, or takes too long.
+            UnusableAnswer: It is too long, or takes too long, or has no public address.
         """
         deadline = monotonic() + self._timeout
+        target = _Target(request.url)
+        if self._public_only:
+            target = target.at(getaddrinfo(*target.place, type=SOCK_STREAM, flags=AI_ADDRCONFIG))
         body = bytearray()
         with self._client.stream(
             request.method,
-            request.url,
-            headers=[*request.headers, _PLAIN],
+            target.url,
+            headers=[*request.headers, *target.headers, _PLAIN],
             content=request.body,
             timeout=self._timeout,
             follow_redirects=False,
+            extensions=target.extensions,
         ) as response:
             for chunk in response.iter_raw():
                 body += chunk
@@ -129,6 +147,9 @@ class AsyncHttpxFetcher:
         make_client: Makes the clients; by default one with connections that are kept.
         timeout: For the answer as a whole.
         most: Octets of a body.
+        public_only: Whether private, link-local and loopback addresses are refused, as by
+            `HttpxFetcher`.
+        keep_alive: Whether connections are kept for the next request.
 
     Raises:
         ModuleNotFoundError: httpx is missing; says what to install.
@@ -140,10 +161,15 @@ class AsyncHttpxFetcher:
         *,
         timeout: timedelta = _TIMEOUT,
         most: int = _MOST,
+        public_only: bool = False,
+        keep_alive: bool = True,
     ) -> None:
         self._timeout = timeout.total_seconds()
         self._most = most
-        self._clients = PerLoop(make_client or _import_httpx().AsyncClient)
+        self._public_only = public_only
+        _import_httpx()
+        make_own = partial(_make_client, "AsyncClient", keep_alive)
+        self._clients: PerLoop[httpx.AsyncClient] = PerLoop(make_client or make_own)
 
     async def fetch(self, request: HttpRequest) -> HttpResponse:
         """
@@ -151,25 +177,30 @@ class AsyncHttpxFetcher:
 
         Raises:
             TimeoutError: It takes too long.
-            UnusableAnswer: It is too long.
+            UnusableAnswer: It is too long, or has no public address.
         """
-        from asyncio import timeout
+        from asyncio import get_running_loop, timeout
 
         body = bytearray()
-        async with (
-            timeout(self._timeout),
-            self._clients.get().stream(
+        async with timeout(self._timeout):
+            target = _Target(request.url)
+            if self._public_only:
+                look_up = get_running_loop().getaddrinfo
+                target = target.at(
+                    await look_up(*target.place, type=SOCK_STREAM, flags=AI_ADDRCONFIG)
+                )
+            async with self._clients.get().stream(
                 request.method,
-                request.url,
-                headers=[*request.headers, _PLAIN],
+                target.url,
+                headers=[*request.headers, *target.headers, _PLAIN],
                 content=request.body,
                 timeout=self._timeout,
                 follow_redirects=False,
-            ) as response,
-        ):
-            async for chunk in response.aiter_raw():
-                body += chunk
-                _require_short(body, self._most)
+                extensions=target.extensions,
+            ) as response:
+                async for chunk in response.aiter_raw():
+                    body += chunk
+                    _require_short(body, self._most)
         return _to_response(response, body)
 
     async def close(self) -> None:
@@ -177,6 +208,43 @@ class AsyncHttpxFetcher:
         client = self._clients.pop()
         if client is not None:
             await client.aclose()
+
+
+@attrs.frozen
+class _Target:
+    """
+    Where a request goes.
+
+    Attributes:
+        url: What is connected to.
+        headers: What says whom it is for, if *url* does not.
+        extensions: The name that the certificate has to bear, if *url* does not have it.
+    """
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    extensions: dict[str, Any] = attrs.field(factory=dict[str, Any])
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The host and the port."""
+        parts = urlsplit(self.url)
+        return str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+
+    def at(self, found: Sequence[Any]) -> _Target:
+        """
+        Return the same at the address that was *found* by ``getaddrinfo``.
+
+        Raises:
+            UnusableAnswer: One of the addresses is not public.
+        """
+        addresses = [str(entry[4][0]) for entry in found]
+        if not addresses or not all(map(is_public, addresses)):
+            raise UnusableAnswer("the address is not public")
+        parts = urlsplit(self.url)
+        address = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
+        pinned = parts._replace(netloc=f"{address}:{self.place[1]}").geturl()
+        return _Target(pinned, (("Host", parts.netloc),), {"sni_hostname": parts.hostname})
 
 
 class PerLoop(Generic[T]):
@@ -218,6 +286,12 @@ def _import_httpx() -> ModuleType:
             name=missing.name,
         ) from missing
     return httpx
+
+
+def _make_client(kind: str, keep_alive: bool) -> Any:
+    httpx = _import_httpx()
+    limits = {} if keep_alive else {"limits": httpx.Limits(max_keepalive_connections=0)}
+    return getattr(httpx, kind)(**limits)
 
 
 def _require_short(body: bytearray, most: int) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import attrs
 
+from oauthgrants.brief import brief
 from oauthgrants.errors import InvalidRequest
 
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -84,7 +85,7 @@ class Limits:
     scope: int = 100
 
 
-@attrs.frozen
+@brief
 class Form:
     """
     The known parameters of a request: decoded, none repeated; an empty one counts as absent.
@@ -157,15 +158,14 @@ class FormParser:
         pairs = text.split("&") if text else []
         if len(pairs) > self.limits.parameters:
             raise InvalidRequest("the body has too many parameters")
-        # Most bodies have nothing to decode, which one look at the whole tells.
-        return self._collect(pairs, is_encoded="%" in text or "+" in text)
+        return self._collect(pairs)
 
-    def _collect(self, pairs: Iterable[str], *, is_encoded: bool) -> Form:
+    def _collect(self, pairs: Iterable[str]) -> Form:
         values: dict[str, str] = {}
         repeatable: dict[str, tuple[str, ...]] = {}
         for pair in pairs:
             name, _, value = pair.partition("=")
-            if is_encoded:
+            if "%" in pair or "+" in pair:
                 # Unknown parameters too: a malformed body is malformed anywhere.
                 name, value = decode_form_text(name), decode_form_text(value)
             if name in self.repeatable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from oauthgrants.brief import brief
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import InvalidScope, InvalidTarget
 from oauthgrants.forms import is_absolute_uri
@@ -14,7 +15,7 @@ from oauthgrants.users import User
 _BEYOND = "the scope is more than may be granted"
 
 
-@attrs.frozen
+@brief
 class ScopeRequest:
     """
     What a client asks for.
@@ -97,19 +98,27 @@ class ScopeRules:
         if request.within is not None:
             allowed &= request.within
         if self.policy is not None:
-            granted = await resolve(
-                self.policy.grant_scope(request.scope, allowed, client.client, user)
-            )
-            if not granted <= allowed:
-                raise ValueError("the scope policy grants more than client and user may have")
-            if request.scope and not granted:
-                # No scope in the response would say that all of it was granted (5.1).
-                raise InvalidScope(_BEYOND)
-            return granted
+            return await self._ask(self.policy, request, allowed, client, user)
         if request.scope <= allowed:
             return request.scope
         granted = request.scope & allowed
         if request.explicit or not granted:
+            raise InvalidScope(_BEYOND)
+        return granted
+
+    async def _ask(
+        self,
+        policy: ScopePolicy,
+        request: ScopeRequest,
+        allowed: Scope,
+        client: VerifiedClient,
+        user: User | None,
+    ) -> Scope:
+        granted = await resolve(policy.grant_scope(request.scope, allowed, client.client, user))
+        if not granted <= allowed:
+            raise ValueError("the scope policy grants more than client and user may have")
+        if request.scope and not granted:
+            # No scope in the response would say that all of it was granted (5.1).
             raise InvalidScope(_BEYOND)
         return granted
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import attrs
 
+from oauthgrants.brief import brief
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import InvalidGrant
 from oauthgrants.events import Event, RefreshTokenReused, TokenIssued
@@ -21,12 +21,14 @@ from oauthgrants.ports import (
     LifetimePolicy,
     Rotation,
     TokenStore,
+    is_awaitable,
     resolve,
 )
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret, SecretFormat, random_id
 from oauthgrants.token_formats import AccessTokenFormat
 from oauthgrants.tokens import (
+    NO_CLAIMS,
     REGISTERED_CLAIMS,
     AccessToken,
     Lifetimes,
@@ -35,11 +37,13 @@ from oauthgrants.tokens import (
 )
 from oauthgrants.users import User
 
+_SECOND = timedelta(seconds=1)
+
 INVALID_REFRESH_TOKEN = "the refresh token is not valid"
 """One description whatever the reason, so that none can be told from another."""
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class Issue:
     """
     What tokens are to be issued for.
@@ -108,7 +112,9 @@ class TokenIssuer:
             ValueError: A refresh token is wanted without a user.
         """
         family = random_id() if with_refresh_token else None
-        lifetimes = await self._choose_lifetimes(issue)
+        lifetimes = self._usual_lifetimes(issue)
+        if self.lifetime_policy is not None:
+            lifetimes = await self._choose_lifetimes(self.lifetime_policy, lifetimes, issue)
         value, access = await self._make_access_token(issue, family, lifetimes)
         refresh_value: Secret | None = None
         refresh: RefreshToken | None = None
@@ -133,7 +139,9 @@ class TokenIssuer:
             )
         stored = access if self.access_format.is_stored else None
         if stored is not None or refresh is not None:
-            await resolve(self.tokens.save_tokens(stored, refresh))
+            saved = self.tokens.save_tokens(stored, refresh)
+            if is_awaitable(saved):
+                await saved
         return self._answer(issue, access, value, refresh_value)
 
     async def rotate(self, spent: RefreshToken, issue: Issue) -> TokenResponse:
@@ -147,7 +155,10 @@ class TokenIssuer:
         Raises:
             InvalidGrant: *spent* was used before; then its family is revoked.
         """
-        lifetimes = await self._choose_lifetimes(issue)
+        await self._refuse_denied(spent)
+        lifetimes = self._usual_lifetimes(issue)
+        if self.lifetime_policy is not None:
+            lifetimes = await self._choose_lifetimes(self.lifetime_policy, lifetimes, issue)
         value, access = await self._make_access_token(issue, spent.family, lifetimes)
         refresh_value = self.refresh_format.generate()
         refresh = attrs.evolve(
@@ -201,6 +212,18 @@ class TokenIssuer:
             )
         await resolve(self.tokens.revoke_family(member.family))
 
+    async def _refuse_denied(self, member: RefreshToken) -> None:
+        """
+        Check that the end of the family of *member* has not begun.
+
+        Raises:
+            InvalidGrant: A fault came between the two steps of `revoke_family`. The JWT that
+                was asked for would be denied; so the second step is done instead.
+        """
+        if self.deny_list is not None and await resolve(self.deny_list.is_denied([member.family])):
+            await resolve(self.tokens.revoke_family(member.family))
+            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="revoked refresh token")
+
     def _longest(self, client: VerifiedClient, member: RefreshToken) -> timedelta:
         """Return how long a JWT of the family may live on, which no store has seen."""
         usual, own = self.lifetimes, client.client.access_token_lifetime
@@ -225,23 +248,26 @@ class TokenIssuer:
         # For clients of whom we know that it is they who ask again.
         return self.grace if client.authenticated else timedelta()
 
-    async def _choose_lifetimes(self, issue: Issue) -> Lifetimes:
-        """Return the client's own, else the grant's, else the server's; the policy may differ."""
+    def _usual_lifetimes(self, issue: Issue) -> Lifetimes:
+        """Return the client's own, else the grant's, else the server's."""
         client = issue.client.client
         access = client.access_token_lifetime or issue.access_token_lifetime
         refresh = client.refresh_token_lifetime or issue.refresh_token_lifetime
         usual = self.lifetimes
-        if access or refresh:
-            usual = Lifetimes(
-                access_token=access or usual.access_token,
-                refresh_token=refresh or usual.refresh_token,
-                family=usual.family,
-            )
-        if self.lifetime_policy is None:
+        if not access and not refresh:
             return usual
+        return Lifetimes(
+            access_token=access or usual.access_token,
+            refresh_token=refresh or usual.refresh_token,
+            family=usual.family,
+        )
+
+    async def _choose_lifetimes(
+        self, policy: LifetimePolicy, usual: Lifetimes, issue: Issue
+    ) -> Lifetimes:
         return await resolve(
-            self.lifetime_policy.choose_lifetimes(
-                usual, client, issue.grant_type, issue.scope, issue.user
+            policy.choose_lifetimes(
+                usual, issue.client.client, issue.grant_type, issue.scope, issue.user
             )
         )
 
@@ -249,31 +275,40 @@ class TokenIssuer:
         self, issue: Issue, family: str | None, lifetimes: Lifetimes
     ) -> tuple[Secret, AccessToken]:
         client, user = issue.client.client, issue.user
-        describe = partial(
-            AccessToken,
-            client_id=client.client_id,
-            sub=client.client_id if user is None else user.sub,
-            username=None if user is None else user.username,
-            scope=issue.scope,
-            audience=issue.audience,
-            issued_at=self.clock(),
-            lifetime=lifetimes.access_token,
-            family=family,
-        )
+        claims = NO_CLAIMS
         if self.extra_claims is not None:
-            sent = {name: issue.form.get(name) for name in self.extra_claims.parameters}
-            extra = await resolve(
-                self.extra_claims.make_claims(
-                    client,
-                    user,
-                    issue.scope,
-                    {name: value for name, value in sent.items() if value is not None},
-                )
+            claims = await self._make_claims(self.extra_claims, issue)
+        issued_at = self.clock()
+
+        def describe(*, digest: bytes, jti: str | None = None) -> AccessToken:
+            return AccessToken(
+                digest=digest,
+                client_id=client.client_id,
+                sub=client.client_id if user is None else user.sub,
+                username=None if user is None else user.username,
+                scope=issue.scope,
+                audience=issue.audience,
+                issued_at=issued_at,
+                lifetime=lifetimes.access_token,
+                family=family,
+                jti=jti,
+                extra=claims,
             )
-            # Registered ones are not the host's to make.
-            own = {name: claim for name, claim in extra.items() if name not in REGISTERED_CLAIMS}
-            describe = partial(describe, extra=own)
+
         return self.access_format.make(describe, family)
+
+    async def _make_claims(self, extra_claims: ExtraClaims, issue: Issue) -> Mapping[str, Any]:
+        sent = {name: issue.form.get(name) for name in extra_claims.parameters}
+        claims = await resolve(
+            extra_claims.make_claims(
+                issue.client.client,
+                issue.user,
+                issue.scope,
+                {name: value for name, value in sent.items() if value is not None},
+            )
+        )
+        # Registered ones are not the host's to make.
+        return {name: claim for name, claim in claims.items() if name not in REGISTERED_CLAIMS}
 
     def _answer(
         self, issue: Issue, access: AccessToken, value: Secret, refresh_value: Secret | None
@@ -292,7 +327,7 @@ class TokenIssuer:
         )
         return TokenResponse(
             access_token=value,
-            expires_in=access.lifetime // timedelta(seconds=1),
+            expires_in=access.lifetime // _SECOND,
             scope=access.scope,
             refresh_token=refresh_value,
         )

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal, Protocol
 
 import attrs
 
+from oauthgrants.algorithms import ALGORITHMS as ALGORITHMS  # noqa: PLC0414  # public here too
+from oauthgrants.algorithms import CURVES, MACS, RSA, also_called
 from oauthgrants.strict_json import parse_object
 
 try:
@@ -31,19 +32,6 @@ _KINDS: dict[str, type[_Key]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 
 _MIN_RSA_BITS = 2048
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
-_CURVES = {
-    "ES256": "P-256",
-    "ES384": "P-384",
-    "ES512": "P-521",
-    "ES256K": "secp256k1",
-    "EdDSA": "Ed25519",
-    "Ed25519": "Ed25519",
-    "Ed448": "Ed448",
-}
-_RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
-
-ALGORITHMS = frozenset({*_CURVES, *_RSA})
-"""The signature algorithms there are: asymmetric ones alone, and never ``none``."""
 
 
 class InvalidJwt(ValueError):
@@ -105,7 +93,7 @@ class PublicKey:
             key = _import_public(jwk)
             algorithms = _fitting(key)
             if "alg" in jwk:
-                algorithms &= _also_called(jwk["alg"])
+                algorithms &= also_called(jwk["alg"])
         except InvalidJwt:
             raise
         except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -154,19 +142,13 @@ def _import_public(jwk: Mapping[str, Any]) -> _Key:
 def _fitting(key: _Key) -> frozenset[str]:
     if isinstance(key, RSAKey):
         _require_rsa_bits(key.public_key.key_size)
-        return _RSA
-    return frozenset(name for name, curve in _CURVES.items() if curve == key.curve_name)
+        return RSA
+    return frozenset(name for name, curve in CURVES.items() if curve == key.curve_name)
 
 
 def _require_rsa_bits(bits: int) -> None:
     if bits < _MIN_RSA_BITS:
         raise InvalidJwt(f"an RSA key needs {_MIN_RSA_BITS} bits or more (RFC 7518, 3.3)")
-
-
-def _also_called(algorithm: str) -> frozenset[str]:
-    """RFC 9864 renamed EdDSA on the curve Ed25519; software says either (C-24)."""
-    names = {"EdDSA", "Ed25519"}
-    return frozenset(names if algorithm in names else {algorithm})
 
 
 @attrs.frozen(eq=False)
@@ -195,10 +177,10 @@ class SigningKey:
             ValueError: *algorithm* is not one of `ALGORITHMS`.
         """
         _require_algorithm(algorithm)
-        if algorithm in _RSA:
+        if algorithm in RSA:
             return cls._of(RSAKey.generate_key(_MIN_RSA_BITS), algorithm, kid)
         if algorithm.startswith("ES"):
-            return cls._of(ECKey.generate_key(_CURVES[algorithm]), algorithm, kid)
+            return cls._of(ECKey.generate_key(CURVES[algorithm]), algorithm, kid)
         curve: Literal["Ed448", "Ed25519"] = "Ed448" if algorithm == "Ed448" else "Ed25519"
         return cls._of(OKPKey.generate_key(curve), algorithm, kid)
 
@@ -211,7 +193,7 @@ class SigningKey:
             ValueError: *pem* holds no private key that fits *algorithm*, or a short one.
         """
         _require_algorithm(algorithm)
-        kind = RSAKey if algorithm in _RSA else ECKey if algorithm.startswith("ES") else OKPKey
+        kind = RSAKey if algorithm in RSA else ECKey if algorithm.startswith("ES") else OKPKey
         try:
             key: _Key = kind.import_key(pem)
         except (JoseError, ValueError, TypeError):
@@ -259,6 +241,85 @@ def looks_like_jwt(text: str) -> bool:
     return text.count(".") == 2  # noqa: PLR2004  # header.payload.signature
 
 
+class VerifyingKey(Protocol):
+    """What says whether a signature is right."""
+
+    @property
+    def kid(self) -> str | None:
+        """Its name, None without."""
+        ...
+
+    def verify(self, algorithm: str, signed: bytes, signature: bytes) -> bool:
+        """Return whether *signature* is this key's, by *algorithm*, and may be."""
+        ...
+
+
+@attrs.frozen(eq=False, repr=False)
+class Jws:
+    """
+    A compact JWS (RFC 7515, 7.1) that nobody has verified yet.
+
+    Attributes:
+        algorithm: What it says that it is signed by.
+        kid: Which key it says that it is signed with, None if it does not say.
+        typ: Its media type, in lower case and without ``application/``; empty without.
+        signed: The octets that are signed.
+        claims: Not to be believed before `require_signature`.
+    """
+
+    algorithm: str
+    kid: str | None
+    typ: str
+    signed: bytes
+    claims: dict[str, Any]
+    _signature: bytes
+
+    @classmethod
+    def parse(cls, token: str, *, algorithms: Collection[str], typ: Collection[str]) -> Jws:
+        """
+        Return what *token* says.
+
+        Header members ``jku``, ``x5u``, ``jwk`` and ``x5c`` are never followed (RFC 8725, 3.10).
+
+        Args:
+            token: A compact JWS.
+            algorithms: The allowed ones.
+            typ: The allowed media types, in lower case and without ``application/``.
+
+        Raises:
+            InvalidJwt: It is malformed, or its header has what is not allowed.
+        """
+        header_part, _, rest = token.partition(".")
+        payload_part, _, signature_part = rest.partition(".")
+        header = _parse_object(decode(header_part))
+        algorithm, kid = header.get("alg"), header.get("kid")
+        known = isinstance(algorithm, str) and (algorithm in ALGORITHMS or algorithm in MACS)
+        if not known or algorithm not in algorithms:
+            raise InvalidJwt("the algorithm is not allowed")
+        if "crit" in header:
+            raise InvalidJwt("a critical header member is not understood")
+        kind = _media_type(header.get("typ"))
+        if kind not in typ:
+            raise InvalidJwt("the JWT is of another kind")
+        signed = f"{header_part}.{payload_part}".encode()
+        claims = _parse_object(decode(payload_part))
+        return cls(str(algorithm), kid, kind, signed, claims, decode(signature_part))
+
+    def require_signature(self, keys: Iterable[VerifyingKey]) -> None:
+        """
+        Check that one of *keys* has signed it; ``kid`` only chooses among them.
+
+        Raises:
+            UnknownKey: No key has its ``kid``.
+            InvalidJwt: The signature is wrong.
+        """
+        chosen = [key for key in keys if self.kid is None or key.kid == self.kid]
+        if not chosen:
+            raise UnknownKey("the key is not known")
+        if not any(key.verify(self.algorithm, self.signed, self._signature) for key in chosen):
+            raise InvalidJwt("the signature is wrong")
+
+
 def verify_jwt(
     token: str,
     keys: Iterable[PublicKey],
@@ -268,8 +329,6 @@ def verify_jwt(
 ) -> dict[str, Any]:
     """
     Return the claims of *token*, once its signature, header and form have been checked.
-
-    Header members ``jku``, ``x5u``, ``jwk`` and ``x5c`` are never followed (RFC 8725, 3.10).
 
     Args:
         token: A compact JWS.
@@ -281,24 +340,9 @@ def verify_jwt(
         UnknownKey: No key has its ``kid``.
         InvalidJwt: Anything else is not as it has to be.
     """
-    header_part, _, rest = token.partition(".")
-    payload_part, _, signature_part = rest.partition(".")
-    header = _parse_object(decode(header_part))
-    algorithm, kid = header.get("alg"), header.get("kid")
-    if not isinstance(algorithm, str) or algorithm not in algorithms or algorithm not in ALGORITHMS:
-        raise InvalidJwt("the algorithm is not allowed")
-    if "crit" in header:
-        raise InvalidJwt("a critical header member is not understood")
-    if _media_type(header.get("typ")) not in typ:
-        raise InvalidJwt("the JWT is of another kind")
-    known = list(keys)
-    chosen = [key for key in known if kid is None or key.kid == kid]
-    if not chosen:
-        raise UnknownKey("the key is not known")
-    signed, signature = f"{header_part}.{payload_part}".encode(), decode(signature_part)
-    if not any(key.verify(algorithm, signed, signature) for key in chosen):
-        raise InvalidJwt("the signature is wrong")
-    return _parse_object(decode(payload_part))
+    jws = Jws.parse(token, algorithms=ALGORITHMS.intersection(algorithms), typ=typ)
+    jws.require_signature(keys)
+    return jws.claims
 
 
 def _media_type(typ: object) -> str:
@@ -310,38 +354,3 @@ def _parse_object(octets: bytes) -> dict[str, Any]:
         return parse_object(octets)
     except ValueError:
         raise InvalidJwt("a part is not a JSON object without repeated members") from None
-
-
-def require_times(claims: Mapping[str, Any], *, now: datetime, leeway: timedelta) -> None:
-    """
-    Check ``exp``, which is wanted, and ``nbf`` and ``iat`` where they are (RFC 7519, 4.1).
-
-    Raises:
-        ExpiredJwt: *now* is ``exp`` or later, *leeway* allowed for.
-        InvalidJwt: One is no number, or *now* is before the others.
-    """
-    at, slack = now.timestamp(), leeway.total_seconds()
-    times = {name: claims[name] for name in ("exp", "nbf", "iat") if name in claims}
-    if "exp" not in times:
-        raise InvalidJwt("exp is missing")
-    for name, value in times.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InvalidJwt(f"{name} is not a number")
-    if times["exp"] <= at - slack:
-        raise ExpiredJwt("the JWT has expired")
-    if times.get("nbf", at) > at + slack or times.get("iat", at) > at + slack:
-        raise InvalidJwt("the JWT is not valid yet")
-
-
-def audience_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """
-    Return ``aud``, a string or an array of them (RFC 7519, 4.1.3).
-
-    Raises:
-        InvalidJwt: It is missing or something else.
-    """
-    aud: Any = claims.get("aud")
-    values = cast("Sequence[Any]", aud if isinstance(aud, list) else [aud])
-    if not values or not all(isinstance(value, str) for value in values):
-        raise InvalidJwt("aud is missing or malformed")
-    return tuple(values)

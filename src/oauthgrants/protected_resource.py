@@ -153,7 +153,7 @@ class ProtectedResource:
         return port
 
     def _make_gate(self) -> Gate:
-        from oauthgrants.token_checks.gates import ThreadGate
+        from oauthgrants.gates import ThreadGate
 
         return ThreadGate()
 

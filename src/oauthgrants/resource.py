@@ -91,7 +91,7 @@ class AsyncResourceServer(ProtectedResource):
         return off_loop(port, to_thread)
 
     def _make_gate(self) -> Gate:
-        from oauthgrants.token_checks.gates import TaskGate
+        from oauthgrants.gates import TaskGate
 
         return TaskGate()
 

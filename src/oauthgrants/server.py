@@ -8,6 +8,7 @@ from os import cpu_count
 from typing import Any, TypeVar
 
 from oauthgrants.assembly import Assembly
+from oauthgrants.client_auth.connections import ON_LOOPS
 from oauthgrants.ports import off_loop, run
 from oauthgrants.wire import HttpRequest, HttpResponse
 
@@ -62,7 +63,7 @@ class AuthorizationServer(Assembly):
 
     def jwks(self) -> Mapping[str, Any]:
         """Return the JWK Set with the keys that verify, empty on a server that signs nothing."""
-        return self._make_jwks()
+        return self._jwks()
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """
@@ -82,6 +83,8 @@ class AsyncAuthorizationServer(Assembly):
     `never_blocks` marks them; what hashes passwords has threads of its own, so that a storm of
     sign-ins holds up nothing else.
     """
+
+    _connections = ON_LOOPS
 
     @cached_property
     def _in_pool(self) -> Callable[..., Awaitable[Any]]:
@@ -106,6 +109,11 @@ class AsyncAuthorizationServer(Assembly):
     def _adapt_slow(self, port: _P) -> _P:
         return off_loop(port, self._in_pool)
 
+    def _sleep(self, seconds: float) -> Awaitable[None]:
+        from asyncio import sleep
+
+        return sleep(seconds)
+
     async def token(self, request: HttpRequest) -> HttpResponse:
         """Return the answer of the token endpoint (RFC 6749, 3.2)."""
         return await self._token(request)
@@ -124,7 +132,7 @@ class AsyncAuthorizationServer(Assembly):
 
     async def jwks(self) -> Mapping[str, Any]:
         """Return the JWK Set with the keys that verify, empty on a server that signs nothing."""
-        return self._make_jwks()
+        return self._jwks()
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Return the answer of the endpoint at the path of *request*, 404 if there is none."""

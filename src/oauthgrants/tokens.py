@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from oauthgrants.brief import brief
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret
 
@@ -17,6 +18,9 @@ REGISTERED_CLAIMS = frozenset(
      "iss", "jti", "cnf"}
 )  # fmt: skip
 """What is said of a token by its own attributes (RFC 7662, 2.2; RFC 9068, 2.2)."""
+
+NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
+"""The claims of a host that adds none."""
 
 _RESPONSE_MEMBERS = frozenset(
     {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
@@ -93,7 +97,7 @@ class AccessToken:
     lifetime: timedelta
     family: str | None = None
     jti: str | None = None
-    extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    extra: Mapping[str, Any] = NO_CLAIMS
 
     @property
     def expires_at(self) -> datetime:
@@ -143,7 +147,7 @@ class RefreshToken:
         return idle if self.family_ends_at is None else min(idle, self.family_ends_at)
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class TokenResponse:
     """
     A successful answer of the token endpoint (RFC 6749, 5.1).
@@ -162,7 +166,7 @@ class TokenResponse:
     expires_in: int
     scope: Scope = Scope()
     refresh_token: Secret | None = None
-    extra: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    extra: Mapping[str, Any] = NO_CLAIMS
 
     def parameters(self) -> dict[str, Any]:
         """Return the members of the JSON body."""
@@ -232,3 +236,34 @@ class VerifiedToken:
             claims=token.extra,
             response_headers=response_headers,
         )
+
+
+@attrs.frozen(kw_only=True)
+class MfaToken:
+    """
+    What stands for a sign-in whose password was right, and that waits for a second factor.
+
+    Attributes:
+        digest: SHA-256 of the value, 32 octets.
+        client_id: The only client that may finish the sign-in.
+        sub: The resource owner's.
+        username: The resource owner.
+        scope: What will be granted.
+        audience: The resources that it will be granted for.
+        issued_at: Aware, in UTC.
+        lifetime: One or more whole seconds.
+    """
+
+    digest: bytes = attrs.field(repr=False)
+    client_id: str
+    sub: str
+    username: str
+    scope: Scope
+    audience: tuple[str, ...] = ()
+    issued_at: datetime
+    lifetime: timedelta
+
+    @property
+    def expires_at(self) -> datetime:
+        """The first moment at which it is no longer valid."""
+        return self.issued_at + self.lifetime

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 import attrs
@@ -17,12 +18,33 @@ _JSON = ("Content-Type", "application/json")
 NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 """The headers of whatever holds a token or a credential."""
 
-encode_json = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-"""Returns a value as JSON without white space."""
+_HEADERS = (_JSON, *NO_STORE)
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+# The encoder sets itself up anew for each value, which takes longer than most values do.
+_ENCODERS: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    int: str,
+    bool: {True: "true", False: "false"}.__getitem__,
+}
+
+
+def encode_json(members: Mapping[str, Any]) -> str:
+    """
+    Return *members* as a JSON object without white space.
+
+    Raises:
+        TypeError, ValueError: A value has no place in JSON.
+    """
+    pairs = [
+        f"{encode_basestring_ascii(name)}:{_ENCODERS.get(value.__class__, _encode)(value)}"
+        for name, value in members.items()
+    ]
+    return f"{{{','.join(pairs)}}}"
 
 
 def _to_pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in headers)
+    return tuple([(name, value) for name, value in headers])
 
 
 @attrs.frozen(kw_only=True)
@@ -48,14 +70,6 @@ class HttpRequest:
     source: str | None = None
     client_certificate: bytes | None = attrs.field(default=None, repr=False)
     client_certificate_verified: bool = False
-    _by_name: Mapping[str, list[str]] = attrs.field(init=False, repr=False, eq=False)
-
-    def __attrs_post_init__(self) -> None:
-        by_name: dict[str, list[str]] = {}
-        for name, value in self.headers:
-            if value:
-                by_name.setdefault(name.lower(), []).append(value)
-        object.__setattr__(self, "_by_name", by_name)
 
     @property
     def path(self) -> str:
@@ -70,7 +84,7 @@ class HttpRequest:
 
         Empty ones count as absent.
         """
-        return self._by_name.get(name, [])
+        return [value for field, value in self.headers if field.lower() == name and value]
 
     def find_header(self, name: str, limits: Limits) -> str | None:
         """
@@ -132,7 +146,7 @@ def render(
     """Return *parameters* as a JSON object that nobody may store (RFC 6749, 5.1)."""
     return HttpResponse(
         status=status,
-        headers=(_JSON, *NO_STORE, *headers),
+        headers=(*_HEADERS, *headers) if headers else _HEADERS,
         body=encode_json(parameters).encode(),
     )
 

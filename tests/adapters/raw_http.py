@@ -175,9 +175,9 @@ def call_asgi(
 
 def read_response(sent: list[dict[str, Any]]) -> HttpResponse:
     """Return the response in the messages that an application sent."""
-    start, body = sent
+    start, *rest = sent
     return HttpResponse(
         status=start["status"],
         headers=tuple((name.decode(), value.decode()) for name, value in start["headers"]),
-        body=body["body"],
+        body=b"".join(message.get("body", b"") for message in rest),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from wsgiref.simple_server import WSGIRequestHandler
 from wsgiref.simple_server import make_server as make_simple_server
 from wsgiref.validate import validator
 
+import hypercorn.asyncio
 import pytest
 import uvicorn
 from marked_contract import AdapterContract, AsyncAdapterContract, Send
@@ -39,6 +41,9 @@ from oauthgrants.adapters.wsgi import WsgiApplication
 from oauthgrants.testing.contract_servers import BODY_LIMIT, make_async_server
 
 Address = tuple[str, int]
+
+
+hypercorn_serve: Any = vars(hypercorn.asyncio)["serve"]  # its types are not complete
 
 
 class TestWsgi(AdapterContract):
@@ -158,6 +163,41 @@ class TestGunicorn(AdapterContract):
 
     def test_the_answer_to_a_body_too_long_does_not_wait_for_its_end(self) -> None:
         _require_refusal_before_the_end(_find(_run_gunicorn))
+
+
+@contextmanager
+def _run_hypercorn(prefix: str, trusted_proxies: tuple[str, ...]) -> Generator[Address, None, None]:
+    config = hypercorn.Config()
+    config.root_path = prefix
+    config.errorlog = None
+    listening = socket.create_server(("127.0.0.1", 0))
+    address: Address = listening.getsockname()
+    config.bind = [f"fd://{listening.detach()}"]  # it closes that itself
+    application: Any = AsgiApplication(make_async_server(prefix), trusted_proxies=trusted_proxies)
+    loop = asyncio.new_event_loop()
+    ended = asyncio.Event()
+    serving = hypercorn_serve(application, config, shutdown_trigger=ended.wait)
+    thread = Thread(target=loop.run_until_complete, args=[serving])
+    thread.start()
+    try:
+        yield address
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
+
+
+class TestHypercorn(AsyncAdapterContract):
+    """On hypercorn."""
+
+    @contextmanager
+    def mount(
+        self, server: AsyncAuthorizationServer, *, prefix: str, trusted_proxies: Collection[str]
+    ) -> Generator[Send, None, None]:
+        yield partial(send_over_socket, _find(_run_hypercorn, prefix, tuple(trusted_proxies)))
+
+    def test_the_answer_to_a_body_too_long_does_not_wait_for_its_end(self) -> None:
+        _require_refusal_before_the_end(_find(_run_hypercorn))
 
 
 class TestUvicorn(AsyncAdapterContract):

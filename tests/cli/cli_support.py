@@ -17,6 +17,8 @@ from threading import Thread
 from typing import Any, TextIO
 from urllib.parse import urlencode
 
+from oauthgrants import AuthorizationServer
+from oauthgrants.cli.config import read_configuration
 from oauthgrants.cli.http_server import HttpServer, listen
 from oauthgrants.wire import HttpRequest, HttpResponse, render
 
@@ -105,6 +107,11 @@ def config_writer(folder: Path) -> WriteConfig:
     return write
 
 
+def read_server(text: str, directory: Path = Path()) -> AuthorizationServer:
+    """Return the server that *text* describes, which keeps its tokens in memory."""
+    return read_configuration(text, directory).server
+
+
 class Process:
     """A server as a process of its own."""
 
@@ -113,7 +120,9 @@ class Process:
         self._errors = errors
         assert process.stdout is not None
         self.line = process.stdout.readline()
-        self.port = int(self.line.rpartition(":")[2] or 0)
+        if not self.line:
+            raise AssertionError(f"the server did not begin:\n{self.end()[2]}")
+        self.port = int(self.line.rpartition(":")[2])
 
     def post(
         self,

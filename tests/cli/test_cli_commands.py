@@ -10,10 +10,10 @@ import tomllib
 from typing import Any
 
 import pytest
+from cli_support import read_server
 
 from oauthgrants import Argon2idHasher, HttpRequest, Secret
 from oauthgrants.cli import main
-from oauthgrants.cli.config import read_server
 
 Capture = pytest.CaptureFixture[str]
 
@@ -327,7 +327,7 @@ def test_the_demo_says_where_its_resource_has_its_metadata() -> None:
 
 
 def test_the_demo_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    for name in ("demo", "conversation"):
+    for name in ("demo", "conversation", "terminal"):
         monkeypatch.delitem(sys.modules, f"oauthgrants.cli.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "rich.console", None)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from cli_support import WriteConfig, config_writer
+from cli_support import WriteConfig, config_writer, read_server
 
 from oauthgrants import AuthorizationServer, HttpRequest, HttpResponse
 from oauthgrants.cli import main
-from oauthgrants.cli.config import load, read_server
+from oauthgrants.cli.config import load
 from oauthgrants.cli.errors import ConfigError
 from oauthgrants.grants.password import PasswordGrantWarning
 from oauthgrants.jose import SigningKey
@@ -172,6 +172,21 @@ def test_what_the_file_says_is_what_the_server_does() -> None:
     assert "unsupported_grant_type" == off.json()["error"]
 
 
+@pytest.mark.req("R6749-2.3.1-g")
+def test_the_file_says_how_much_guessing_is_let_through() -> None:
+    throttle = "[throttle]\nmax_failures = 2\nwindow = 7\ntoo_many_requests = true\n"
+    method = 'token_endpoint_auth_method = "client_secret_post"\n'
+    server = read_server(MINIMAL + throttle + CLIENT + method)
+    statuses = [
+        post(
+            server, client_id="reports", client_secret="wrong", grant_type="client_credentials"
+        ).status
+        for _ in range(3)
+    ]
+
+    assert [429] == statuses[2:]
+
+
 def test_a_secret_of_the_file_can_have_expired() -> None:
     expired = int((datetime.now(UTC) - timedelta(days=1)).timestamp())
     server = read_server(
@@ -212,14 +227,24 @@ def test_a_secret_that_many_clients_would_garble_warns_with_its_place() -> None:
             "issuer 'http://auth.example.com:8000': plain http is for loopback hosts only",
         ),
         (MINIMAL.replace(":8000", "/?a=b"), "issuer 'http://127.0.0.1/?a=b' has to be a URL"),
-        ('store = "sqlite:///oauth.db"', 'store: "sqlite://…" is not supported yet'),
+        ("store = 1", "store: has to be a string, and not an empty one"),
         (
-            'store = "postgresql+psycopg://me:pw@db/x"',
-            'store: "postgresql+psycopg://…" is not supported yet',
+            'store = "memory"',
+            "store: has to be memory:, or a URL that begins with sqlite:///, post",
         ),
-        ('store = "redis://:pw@cache"', 'store: "redis://…" is not supported yet'),
-        ('store = "mysql://me:pw@db/x"', 'store: has to be "memory:"'),
-        ('store = "memory"', 'store: has to be "memory:"'),
+        ('store = "mysql://me:pw@db/x"', "store: has to be memory:, or a URL that begins with sql"),
+        ('store = "postgresql+asyncpg://me:pw@db/x"', "store: has to be memory:, or a URL that"),
+        ('store = "sqlite://"', "store: has to name a file: sqlite:///oauth.db, or sqlite:////"),
+        ('store = "sqlite://oauth.db"', "store: has to name a file: sqlite:///oauth.db, or sqli"),
+        ('store = "sqlite:///:memory:"', "store: has to name a file: sqlite:///oauth.db, or sql"),
+        ('store = "sqlite:///file:x?uri=true"', "store: has to name a file: sqlite:///oauth.db"),
+        ('store = "sqlite:///x\\ny"', "store: has a character that no URL should have"),
+        ('store = "postgresql://me:p/pw@db/x"', "store: is not the URL of a server; what else th"),
+        ('store = "postgresql://me:p@pw@db/x"', "store: is not the URL of a server; what else th"),
+        ('store = "postgresql://me:p pw@db/x"', "store: is not the URL of a server; what else th"),
+        ('store = "postgresql://db:pw/x"', "store: is not the URL of a server; what else than let"),
+        ('store = "redis://:p#pw@cache"', "store: is not the URL of a server; what else than lett"),
+        ('store = "redis://cache:0"', "store: is not the URL of a server; what else than letters"),
         ("tokens = 1", "tokens: has to be a table, [tokens]"),
         ('[tokens]\nformat = "xml"', "tokens.format: has to be one of opaque, jwt"),
         ("[tokens]\naccess_token_lifetime = 0", "tokens.access_token_lifetime: has to be an int"),
@@ -234,8 +259,8 @@ def test_a_secret_that_many_clients_would_garble_warns_with_its_place() -> None:
         ('issuer = "https://a"', "grants: none is true; there are client_credentials, password"),
         (MINIMAL.replace("true", "false"), "grants: none is true; there are client_credentials"),
         (
-            "[client_authentication]\naccept_endpoint_audience = false",
-            "client_authentication.accept_endpoint_audience: is not supported yet",
+            "[client_authentication]\naccept_endpoint_audience = 1",
+            "client_authentication.accept_endpoint_audience: has to be true or false",
         ),
         ("metadata = 1", "metadata: has to be a table, [metadata]"),
         ("[metadata]\na = 1979-05-27", "metadata.a: has to be a string, a number, true"),
@@ -249,7 +274,18 @@ def test_a_secret_that_many_clients_would_garble_warns_with_its_place() -> None:
             f"metadata.a{'[0]' * 20}: is nested deeper than 20 levels",
         ),
         ("[introspection]\njwt = 1", "introspection.jwt: has to be true or false"),
-        ("[throttle]\nwindow = 900", "throttle: is not supported yet"),
+        ("throttle = 1", "throttle: has to be a table, [throttle]"),
+        ("[throttle]\nmax_failures = 0", "throttle.max_failures: has to be an integer from 1 to"),
+        (
+            '[[users]]\nusername = "a"\nsub = "b"\ntotp_secret = "x"',
+            "users[0].totp_secret: has to be base32 of 128",
+        ),
+        ("[throttle]\nwindow = 0", "throttle.window: has to be an integer from 1 to"),
+        ("[throttle]\nmax_tries = 1", "throttle.max_tries: unknown key; is it max_failures?"),
+        (
+            MINIMAL + "[throttle]\nlongest_wait = 34560000",
+            "throttle: an AttemptLimit takes max_failures from 1 to 1000000, a window longer",
+        ),
         ("[clients]", "clients: has to be an array of tables, [[clients]]"),
         ("clients = [1]", "clients[0]: has to be a table"),
         ("[[clients]]", "clients[0].client_id: is missing"),
@@ -268,9 +304,24 @@ def test_a_secret_that_many_clients_would_garble_warns_with_its_place() -> None:
             "clients[0].grant_types: may have client_credentials, password, refresh_token and",
         ),
         (
-            CLIENT + 'token_endpoint_auth_method = "private_key_jwt"',
+            CLIENT + 'token_endpoint_auth_method = "client_secret_digest"',
             "clients[0].token_endpoint_auth_method: has to be one of client_secret_basic, ",
         ),
+        (
+            MINIMAL + CLIENT + 'token_endpoint_auth_method = "private_key_jwt"',
+            "clients[0].client_secret: does not go with token_endpoint_auth_method private_key_jwt",
+        ),
+        (
+            MINIMAL + CLIENT + 'token_endpoint_auth_method = "client_secret_jwt"',
+            "clients[0]: client_secret has to be 32 or more printable ASCII characters for HS256",
+        ),
+        (
+            MINIMAL
+            + '[[clients]]\nclient_id = "a"\ntoken_endpoint_auth_method = "private_key_jwt"\n'
+            + 'jwks = "{}"\njwks_uri = "https://a.example"',
+            "clients[0]: client 'a': jwks and jwks_uri do not go together",
+        ),
+        (CLIENT + "jwks = 1", "clients[0].jwks: has to be a table"),
         (CLIENT + 'scope = "a  b"', "clients[0].scope: the scope is malformed"),
         (CLIENT + 'resources = ["api"]', "clients[0].resources: has to be of absolute URIs"),
         (CLIENT + 'resources = ["x:y#z"]', "clients[0].resources: has to be of absolute URIs"),
@@ -491,7 +542,7 @@ def test_a_key_file_is_where_the_configuration_is(
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
 
-    first, second = load(Path(config(JWT))), load(Path(config(JWT)))
+    first, second = (load(Path(config(JWT))).server for _ in range(2))
     load(Path(config(JWT.replace("signing.pem", str(elsewhere / "absolute.pem")))))
 
     assert first.jwks() == second.jwks()

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from oauthgrants import AccessToken, Client, ClientSecret, MemoryStore, RefreshToken, User
-from oauthgrants.ports import Rotation
+from oauthgrants.ports import AttemptLimit, Rotation
+from oauthgrants.tokens import MfaToken
 
 
 class AsyncMemoryStore:
@@ -81,6 +82,42 @@ class AsyncMemoryStore:
     async def is_denied(self, identifiers: Collection[str]) -> bool:
         await asyncio.sleep(0)
         return self.kept.is_denied(identifiers)
+
+    async def add_if_absent(self, digest: bytes, expires_at: datetime) -> bool:
+        await asyncio.sleep(0)
+        return self.kept.add_if_absent(digest, expires_at)
+
+    async def begin_attempt(self, digest: bytes, limit: AttemptLimit, now: datetime) -> bool:
+        await asyncio.sleep(0)
+        return self.kept.begin_attempt(digest, limit, now)
+
+    async def withdraw_attempt(self, digest: bytes) -> None:
+        await asyncio.sleep(0)
+        self.kept.withdraw_attempt(digest)
+
+    async def clear_attempts(self, digest: bytes) -> None:
+        await asyncio.sleep(0)
+        self.kept.clear_attempts(digest)
+
+    async def remember_source(self, digest: bytes, expires_at: datetime) -> None:
+        await asyncio.sleep(0)
+        self.kept.remember_source(digest, expires_at)
+
+    async def is_known_source(self, digest: bytes, now: datetime) -> bool:
+        await asyncio.sleep(0)
+        return self.kept.is_known_source(digest, now)
+
+    async def save_mfa_token(self, token: MfaToken) -> None:
+        await asyncio.sleep(0)
+        self.kept.save_mfa_token(token)
+
+    async def find_mfa_token(self, digest: bytes) -> MfaToken | None:
+        await asyncio.sleep(0)
+        return self.kept.find_mfa_token(digest)
+
+    async def take_mfa_token(self, digest: bytes) -> bool:
+        await asyncio.sleep(0)
+        return self.kept.take_mfa_token(digest)
 
     async def delete_expired(self, now: datetime, limit: int) -> int:
         await asyncio.sleep(0)

@@ -14,27 +14,35 @@ import attrs
 import pytest
 from databases import empty_postgres_url, open_engine, sqlite_url
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, func, select, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import CompileError, IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import ClauseElement
 
 from oauthgrants import AccessToken, Client, RefreshToken, RefreshTokenGrant, User
+from oauthgrants.attempts import AttemptLimit, Attempts
 from oauthgrants.stores.sqlalchemy import (
     AsyncSqlAlchemyStore,
     SqlAlchemyStore,
     make_tables,
     stores,
 )
-from oauthgrants.stores.sqlalchemy.operations import Work
+from oauthgrants.stores.sqlalchemy.statements import Statements
+from oauthgrants.stores.sqlalchemy.work import Work
 from oauthgrants.testing.store_samples import (
     DAY,
     HOUR,
     clients,
+    make_mfa_token,
     make_pair,
     make_successors,
     moment,
 )
+from oauthgrants.tokens import MfaToken
 from support import World, password_grant
+
+LIMIT = AttemptLimit(max_failures=1, window=HOUR, longest_wait=HOUR)
 
 
 @pytest.fixture(params=["sqlite", "postgresql+psycopg"])
@@ -85,7 +93,18 @@ def use_everything(store: SqlAlchemyStore) -> None:
         store.rotate_refresh_token(refresh.digest, *make_successors(refresh), grace=HOUR)
     store.deny("jti", now)
     store.is_denied(["jti", "family"])
+    mfa = make_mfa_token(issued_at=now)
+    store.save_mfa_token(mfa)
+    store.find_mfa_token(mfa.digest)
+    for _ in range(2):
+        store.add_if_absent(mfa.digest, now)
+        store.begin_attempt(mfa.digest, LIMIT, now)
+        store.remember_source(mfa.digest, now)
+    store.is_known_source(mfa.digest, now)
+    store.withdraw_attempt(mfa.digest)
+    store.clear_attempts(mfa.digest)
     store.delete_expired(now, 2)
+    store.take_mfa_token(mfa.digest)
     store.revoke_access_token(access.digest)
     store.revoke_family(refresh.family)
 
@@ -116,7 +135,7 @@ def test_every_look_up_has_an_index(store: SqlAlchemyStore) -> None:
                 plan = connection.exec_driver_sql(explain + statement, parameters).all()
                 plans[statement] = "\n".join(str(row) for row in plan)
 
-    assert len(plans) >= 20
+    assert len(plans) >= 30
     assert {sql: plan for sql, plan in plans.items() if scan in plan} == {}
 
 
@@ -151,6 +170,57 @@ def test_a_session_joins_the_hosts_transaction(store: SqlAlchemyStore) -> None:
 
     assert store.find_user("alice") == user
     assert joined.engine is store.engine
+
+
+def test_what_was_used_before_spoils_no_transaction_of_the_hosts(store: SqlAlchemyStore) -> None:
+    """It is an answer, not an error: what else the host does there can still be committed."""
+    digest, ends = bytes(32), moment() + HOUR
+    user = User(sub="user-1", username="alice")
+    assert store.add_if_absent(digest, ends)
+
+    with Session(store.engine) as session:
+        joined = SqlAlchemyStore(session, tables=store.tables)
+        joined.add_user(user)
+        assert not joined.add_if_absent(digest, ends)
+        joined.remember_source(digest, ends)
+        joined.remember_source(digest, ends)
+        assert [joined.begin_attempt(digest, LIMIT, ends) for _ in range(2)] == [True, False]
+        session.commit()
+
+    assert store.find_user("alice") == user
+    assert store.is_known_source(digest, ends - HOUR)
+    assert not store.begin_attempt(digest, LIMIT, ends)
+
+
+def test_a_use_that_is_rolled_back_is_none(store: SqlAlchemyStore) -> None:
+    digest, ends = bytes(32), moment() + HOUR
+    with store.engine.connect() as connection:
+        joined = SqlAlchemyStore(connection, tables=store.tables)
+        assert joined.add_if_absent(digest, ends)
+        assert joined.begin_attempt(digest, LIMIT, ends)
+        connection.rollback()
+
+    assert store.add_if_absent(digest, ends)
+    assert store.begin_attempt(digest, LIMIT, ends)
+
+
+def test_an_attempt_that_comes_too_early_writes_nothing(store: SqlAlchemyStore) -> None:
+    """So that who goes on guessing keeps no disk busy."""
+    # What changes when others have written: to the file, or to the row.
+    version = (
+        "PRAGMA data_version"
+        if store.engine.dialect.name == "sqlite"
+        else "SELECT ctid::text FROM oauth_attempts"
+    )
+    seen: list[object] = []
+    with store.engine.connect() as connection:
+        for allowed in (True, False, False):
+            assert store.begin_attempt(bytes(32), LIMIT, moment()) is allowed
+            seen.append(connection.exec_driver_sql(version).scalar())
+        store.withdraw_attempt(bytes(32))
+        seen.append(connection.exec_driver_sql(version).scalar())
+
+    assert seen[0] == seen[1] == seen[2] != seen[3]
 
 
 def test_async_connections_and_sessions_join_too() -> None:
@@ -195,6 +265,20 @@ def test_tables_can_belong_to_the_host(engine: Engine) -> None:
     metadata.drop_all(engine)
 
 
+def test_what_most_databases_lack_is_asked_of_few_statements() -> None:
+    """So that others may keep clients, users and tokens; these are what needs ON CONFLICT."""
+    statements = Statements(make_tables(MetaData()), mysql.dialect())
+    refused: set[str] = set()
+    for name, statement in vars(statements).items():
+        if isinstance(statement, ClauseElement):
+            try:
+                statement.compile(dialect=mysql.dialect())
+            except CompileError:
+                refused.add(name)
+
+    assert refused == {"add_replay", "lock_attempts", "add_source"}
+
+
 @pytest.mark.parametrize(
     ("kind", "table", "further"),
     [
@@ -202,6 +286,8 @@ def test_tables_can_belong_to_the_host(engine: Engine) -> None:
         (User, "users", set[str]()),
         (AccessToken, "access_tokens", {"expires_at"}),
         (RefreshToken, "refresh_tokens", {"expires_at"}),
+        (MfaToken, "mfa_tokens", {"expires_at"}),
+        (Attempts, "attempts", {"digest"}),
     ],
 )
 def test_every_attribute_has_a_column(kind: type, table: str, further: set[str]) -> None:
@@ -248,12 +334,16 @@ def test_nothing_is_left_of_what_has_expired(store: SqlAlchemyStore) -> None:
         store.rotate_refresh_token(
             refresh.digest, *make_successors(refresh, timedelta(seconds=1)), grace=timedelta()
         )
-    store.deny("jti", moment())
-    much_later = moment() + 31 * DAY
+    now = moment()
+    store.deny("jti", now)
+    store.add_if_absent(bytes(32), now)
+    store.begin_attempt(bytes(32), LIMIT, now)
+    store.remember_source(bytes(32), now)
+    store.save_mfa_token(make_mfa_token(issued_at=now))
 
-    deleted = [store.delete_expired(much_later, 5) for _ in range(4)]
+    deleted = [store.delete_expired(now + 31 * DAY, 5) for _ in range(5)]
 
-    assert deleted == [5, 5, 3, 0]
+    assert deleted == [5, 5, 5, 2, 0]
     assert rows_of(store) == {}
 
 
@@ -362,6 +452,30 @@ def test_one_rotates_at_every_isolation_level(level: Any) -> None:
         engine.dispose()
 
     assert outcomes == ["REPLAYED", "REPLAYED", "REPLAYED", "ROTATED"]
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_one_is_first_at_every_isolation_level(level: Any) -> None:
+    """Also where a transaction does not see what others have written meanwhile."""
+    with empty_postgres_url() as url:
+        engine = create_engine(f"postgresql+psycopg:{url}", isolation_level=level)
+        store = SqlAlchemyStore(engine)
+        token = make_mfa_token()
+        store.save_mfa_token(token)
+        calls: list[Callable[[], bool]] = [
+            lambda: store.add_if_absent(bytes(32), moment() + HOUR),
+            lambda: store.begin_attempt(bytes(32), LIMIT, moment()),
+            lambda: store.take_mfa_token(token.digest),
+        ]
+
+        with ThreadPoolExecutor(4) as pool:
+            answers = [
+                sorted(future.result() for future in [pool.submit(call) for _ in range(4)])
+                for call in calls
+            ]
+        engine.dispose()
+
+    assert answers == [[False, False, False, True]] * 3
 
 
 def test_sqlite_forgets_nothing_and_waits() -> None:

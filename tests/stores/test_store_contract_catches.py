@@ -6,15 +6,17 @@ import time
 import unicodedata
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import attrs
 import pytest
 
 from oauthgrants import AccessToken, Client, ClientSecret, MemoryStore, RefreshToken, User
+from oauthgrants.attempts import AttemptLimit, Attempts
 from oauthgrants.ports import Rotation
 from oauthgrants.testing import store_samples
 from oauthgrants.testing.store_contract import StoreContract
+from oauthgrants.tokens import MfaToken
 
 CATCHES: list[tuple[type[MemoryStore], str]] = []
 
@@ -331,13 +333,27 @@ class DropsTheOldest(MemoryStore):
             del self._access[next(iter(self._access))]
 
 
-@caught_by("test_expired_tokens_are_deleted", "test_the_later_end_counts")
+@caught_by(
+    "test_expired_tokens_are_deleted",
+    "test_the_later_end_counts",
+    "test_expired_uses_are_deleted",
+    "test_forgotten_attempts_are_deleted",
+    "test_expired_sources_are_deleted",
+    "test_expired_mfa_tokens_are_deleted",
+)
 class DeletesNothing(MemoryStore):
     def delete_expired(self, now: datetime, limit: int) -> int:
         return 0
 
 
-@caught_by("test_expired_tokens_are_deleted", "test_a_spent_token_stays_until_it_expires")
+@caught_by(
+    "test_expired_tokens_are_deleted",
+    "test_a_spent_token_stays_until_it_expires",
+    "test_expired_uses_are_deleted",
+    "test_forgotten_attempts_are_deleted",
+    "test_expired_sources_are_deleted",
+    "test_expired_mfa_tokens_are_deleted",
+)
 class DeletesTooEarly(MemoryStore):
     def delete_expired(self, now: datetime, limit: int) -> int:
         return super().delete_expired(now + timedelta(hours=1), limit)
@@ -456,13 +472,13 @@ class WritesBackWhatItRead(MemoryStore):
 @caught_by("test_what_is_denied_is_remembered")
 class WantsAllToBeDenied(MemoryStore):
     def is_denied(self, identifiers: Collection[str]) -> bool:
-        return bool(identifiers) and self._denied.keys() >= set(identifiers)
+        return bool(identifiers) and all(name in self._denied for name in identifiers)
 
 
 @caught_by("test_the_later_end_counts")
 class ShortensDenials(MemoryStore):
     def deny(self, identifier: str, expires_at: datetime) -> None:
-        self._denied[identifier] = datetime.min.replace(tzinfo=UTC)
+        self._denied.take(identifier)
         super().deny(identifier, expires_at)
 
 
@@ -472,6 +488,342 @@ class DeniesOnce(MemoryStore):
         if self.is_denied([identifier]):
             raise ValueError("it is there already")
         super().deny(identifier, expires_at)
+
+
+@caught_by(
+    "test_what_may_be_used_once_is_new_once",
+    "test_so_many_attempts_are_allowed",
+    "test_no_source_is_known_at_first",
+    "test_an_unknown_mfa_token_is_none",
+)
+class CutsDigestsAtNul(MemoryStore):
+    def add_if_absent(self, digest: bytes, expires_at: datetime) -> bool:
+        return super().add_if_absent(digest.partition(b"\0")[0], expires_at)
+
+    def begin_attempt(self, digest: bytes, limit: AttemptLimit, now: datetime) -> bool:
+        return super().begin_attempt(digest.partition(b"\0")[0], limit, now)
+
+    def remember_source(self, digest: bytes, expires_at: datetime) -> None:
+        super().remember_source(digest.partition(b"\0")[0], expires_at)
+
+    def is_known_source(self, digest: bytes, now: datetime) -> bool:
+        return super().is_known_source(digest.partition(b"\0")[0], now)
+
+    def find_mfa_token(self, digest: bytes) -> MfaToken | None:
+        return super().find_mfa_token(digest) or store_samples.make_mfa_token(digest=digest)
+
+
+@caught_by("test_what_may_be_used_once_is_new_once")
+class TakesALaterEndForNew(MemoryStore):
+    def add_if_absent(self, digest: bytes, expires_at: datetime) -> bool:
+        kept = self._replays.get(digest)
+        if kept is not None and kept < expires_at:
+            self._replays.take(digest)
+        return super().add_if_absent(digest, expires_at)
+
+
+class LooksThenWrites(MemoryStore):
+    """Each look is right, and so is each write."""
+
+    def add_if_absent(self, digest: bytes, expires_at: datetime) -> bool:
+        if digest in self._replays:
+            return False
+        time.sleep(0.02)
+        super().add_if_absent(digest, expires_at)
+        return True
+
+    def begin_attempt(self, digest: bytes, limit: AttemptLimit, now: datetime) -> bool:
+        counted = limit.count(self._attempts.get(digest), now)
+        if counted is not None:
+            time.sleep(0.02)
+            self._attempts.put(digest, counted)
+        return counted is not None
+
+    def take_mfa_token(self, digest: bytes) -> bool:
+        found = self.find_mfa_token(digest) is not None
+        time.sleep(0.02)
+        super().take_mfa_token(digest)
+        return found
+
+
+caught_by(
+    "test_of_many_uses_at_once_one_is_new",
+    "test_of_many_uses_over_two_connections_one_is_new",
+    "test_of_many_attempts_at_once_so_many_are_allowed",
+    "test_of_many_attempts_over_two_connections_so_many_are_allowed",
+    "test_of_many_takers_at_once_one_takes",
+    "test_of_many_takers_over_two_connections_one_takes",
+)(LooksThenWrites)
+
+
+class WithdrawsWhatItRead(MemoryStore):
+    def withdraw_attempt(self, digest: bytes) -> None:
+        kept = self._attempts.get(digest)
+        if kept is not None:
+            time.sleep(0.02)
+            self._attempts.put(digest, kept.withdraw())
+
+
+caught_by("test_each_of_many_attempts_at_once_is_withdrawn")(WithdrawsWhatItRead)
+
+
+class KeepsTen(MemoryStore):
+    """Of what came last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[bytes] = []
+
+    def note(self, digest: bytes) -> bytes | None:
+        """Return what has to make room for *digest*, if it is new."""
+        if digest in self.came:
+            return None
+        self.came.append(digest)
+        return self.came.pop(0) if len(self.came) > 10 else None
+
+    def add_if_absent(self, digest: bytes, expires_at: datetime) -> bool:
+        self._replays.take(self.note(digest) or b"")
+        return super().add_if_absent(digest, expires_at)
+
+    def begin_attempt(self, digest: bytes, limit: AttemptLimit, now: datetime) -> bool:
+        self._attempts.take(self.note(digest) or b"")
+        return super().begin_attempt(digest, limit, now)
+
+    def save_mfa_token(self, token: MfaToken) -> None:
+        super().take_mfa_token(self.note(token.digest) or b"")
+        super().save_mfa_token(token)
+
+
+caught_by(
+    "test_a_use_outlives_what_has_expired",
+    "test_attempts_outlive_what_is_forgotten",
+    "test_an_mfa_token_outlives_what_has_expired",
+)(KeepsTen)
+
+
+class ChangesTheLimit(MemoryStore):
+    """Keeps another one than it is asked to."""
+
+    def changed(self, limit: AttemptLimit) -> AttemptLimit:
+        raise NotImplementedError
+
+    def begin_attempt(self, digest: bytes, limit: AttemptLimit, now: datetime) -> bool:
+        return super().begin_attempt(digest, self.changed(limit), now)
+
+
+@caught_by("test_so_many_attempts_are_allowed", "test_failures_are_not_forgotten_too_early")
+class AllowsOneMore(ChangesTheLimit):
+    def changed(self, limit: AttemptLimit) -> AttemptLimit:
+        return attrs.evolve(limit, max_failures=limit.max_failures + 1)
+
+
+@caught_by("test_one_attempt_may_be_the_limit")
+class CountsToThree(ChangesTheLimit):
+    def changed(self, limit: AttemptLimit) -> AttemptLimit:
+        return attrs.evolve(limit, max_failures=min(limit.max_failures, 3))
+
+
+@caught_by("test_each_wait_is_twice_as_long_up_to_the_longest")
+class AlwaysWaitsTheSame(ChangesTheLimit):
+    def changed(self, limit: AttemptLimit) -> AttemptLimit:
+        return attrs.evolve(limit, longest_wait=limit.window)
+
+
+@caught_by("test_each_wait_is_twice_as_long_up_to_the_longest")
+class WaitsForDays(ChangesTheLimit):
+    def changed(self, limit: AttemptLimit) -> AttemptLimit:
+        return attrs.evolve(limit, longest_wait=timedelta(days=366))
+
+
+class ChangesAttempts(MemoryStore):
+    """Keeps others than it has counted."""
+
+    def changed(self, attempts: Attempts) -> Attempts:
+        raise NotImplementedError
+
+    def begin_attempt(self, digest: bytes, limit: AttemptLimit, now: datetime) -> bool:
+        allowed = super().begin_attempt(digest, limit, now)
+        kept = self._attempts.get(digest)
+        if kept is not None:
+            self._attempts.put(digest, self.changed(kept))
+        return allowed
+
+
+@caught_by(
+    "test_each_wait_is_twice_as_long_up_to_the_longest", "test_failures_are_not_forgotten_too_early"
+)
+class DropsMicrosecondsOfAttempts(ChangesAttempts):
+    def changed(self, attempts: Attempts) -> Attempts:
+        return attrs.evolve(
+            attempts,
+            allowed_at=attempts.allowed_at and whole_seconds(attempts.allowed_at),
+            forgotten_at=whole_seconds(attempts.forgotten_at),
+        )
+
+
+@caught_by("test_an_attempt_that_comes_too_early_changes_nothing")
+class ProlongsTheWait(ChangesAttempts):
+    def changed(self, attempts: Attempts) -> Attempts:
+        ends = attempts.allowed_at
+        return attrs.evolve(attempts, allowed_at=ends and ends + store_samples.MOMENT)
+
+
+@caught_by("test_failures_are_forgotten", "test_an_attempt_that_comes_too_early_changes_nothing")
+class NeverForgets(ChangesAttempts):
+    def changed(self, attempts: Attempts) -> Attempts:
+        return attrs.evolve(attempts, forgotten_at=attempts.forgotten_at + store_samples.DAY)
+
+
+@caught_by("test_an_attempt_that_succeeded_is_no_failure", "test_the_window_begins_with_a_failure")
+class CountsSuccesses(MemoryStore):
+    def withdraw_attempt(self, digest: bytes) -> None:
+        pass
+
+
+class ChangesWhatIsWithdrawn(MemoryStore):
+    """Keeps something of the attempt."""
+
+    def changed(self, before: Attempts, withdrawn: Attempts) -> Attempts:
+        raise NotImplementedError
+
+    def withdraw_attempt(self, digest: bytes) -> None:
+        before = self._attempts.get(digest)
+        super().withdraw_attempt(digest)
+        if before is not None:
+            self._attempts.put(digest, self.changed(before, before.withdraw()))
+
+
+@caught_by(
+    "test_a_success_after_a_wait_begins_no_wait", "test_an_attempt_that_succeeded_is_no_failure"
+)
+class WaitsAfterASuccess(ChangesWhatIsWithdrawn):
+    def changed(self, before: Attempts, withdrawn: Attempts) -> Attempts:
+        return attrs.evolve(withdrawn, allowed_at=before.allowed_at)
+
+
+@caught_by("test_successes_do_not_keep_failures_alive")
+class KeepsFailuresAlive(ChangesWhatIsWithdrawn):
+    def changed(self, before: Attempts, withdrawn: Attempts) -> Attempts:
+        return attrs.evolve(withdrawn, forgotten_at=before.forgotten_at)
+
+
+@caught_by("test_nothing_is_withdrawn_of_nothing")
+class CountsBelowNothing(ChangesWhatIsWithdrawn):
+    def changed(self, before: Attempts, withdrawn: Attempts) -> Attempts:
+        return attrs.evolve(withdrawn, failures=before.failures - 1)
+
+
+@caught_by("test_the_window_begins_with_a_failure")
+class KeepsTheWindow(ChangesWhatIsWithdrawn):
+    def changed(self, before: Attempts, withdrawn: Attempts) -> Attempts:
+        return withdrawn
+
+    def begin_attempt(self, digest: bytes, limit: AttemptLimit, now: datetime) -> bool:
+        kept = self._attempts.get(digest)
+        allowed = super().begin_attempt(digest, limit, now)
+        if kept is not None and not kept.failures:
+            self._attempts.put(digest, attrs.evolve(kept, failures=1))
+        return allowed
+
+
+@caught_by("test_attempts_are_cleared")
+class ClearsNothing(MemoryStore):
+    def clear_attempts(self, digest: bytes) -> None:
+        pass
+
+
+@caught_by("test_attempts_are_cleared")
+class ClearsAll(MemoryStore):
+    def clear_attempts(self, digest: bytes) -> None:
+        self.delete_expired(store_samples.moment() + store_samples.DAY, 1000)
+
+
+@caught_by("test_a_clock_that_is_behind_gives_no_more_attempts")
+class BeginsAnewForClocksThatAreBehind(MemoryStore):
+    latest: datetime | None = None
+
+    def begin_attempt(self, digest: bytes, limit: AttemptLimit, now: datetime) -> bool:
+        if self.latest is not None and now < self.latest:
+            self.clear_attempts(digest)
+        self.latest = now
+        return super().begin_attempt(digest, limit, now)
+
+
+@caught_by("test_no_source_is_known_at_first")
+class KnowsOneSource(MemoryStore):
+    def remember_source(self, digest: bytes, expires_at: datetime) -> None:
+        super().remember_source(b"", expires_at)
+
+    def is_known_source(self, digest: bytes, now: datetime) -> bool:
+        return super().is_known_source(b"", now)
+
+
+@caught_by("test_a_source_is_known_until_it_expires")
+class KnowsSourcesByItsOwnClock(MemoryStore):
+    def is_known_source(self, digest: bytes, now: datetime) -> bool:
+        return super().is_known_source(digest, self._clock())
+
+
+@caught_by("test_a_source_is_known_until_it_expires")
+class DropsMicrosecondsOfSources(MemoryStore):
+    def remember_source(self, digest: bytes, expires_at: datetime) -> None:
+        super().remember_source(digest, whole_seconds(expires_at))
+
+
+@caught_by("test_a_source_is_known_until_the_later_end", "test_expired_sources_are_deleted")
+class RemembersTheFirstEnd(MemoryStore):
+    def remember_source(self, digest: bytes, expires_at: datetime) -> None:
+        if digest not in self._known_sources:
+            super().remember_source(digest, expires_at)
+
+
+@caught_by("test_a_source_is_known_until_the_later_end")
+class RemembersTheLastEnd(MemoryStore):
+    def remember_source(self, digest: bytes, expires_at: datetime) -> None:
+        self._known_sources.put(digest, expires_at)
+
+
+@caught_by("test_a_source_remembered_many_times_at_once_is_one")
+class RemembersOnce(MemoryStore):
+    def remember_source(self, digest: bytes, expires_at: datetime) -> None:
+        if digest in self._known_sources:
+            raise ValueError("it is there already")
+        super().remember_source(digest, expires_at)
+
+
+@caught_by("test_mfa_tokens_come_back_whole")
+class SortsTheAudienceOfMfaTokens(MemoryStore):
+    def find_mfa_token(self, digest: bytes) -> MfaToken | None:
+        found = super().find_mfa_token(digest)
+        return found and attrs.evolve(found, audience=tuple(sorted(found.audience)))
+
+
+@caught_by("test_mfa_tokens_come_back_whole", "test_an_unknown_mfa_token_is_none")
+class FindsMfaTokensOnce(MemoryStore):
+    def find_mfa_token(self, digest: bytes) -> MfaToken | None:
+        found = super().find_mfa_token(digest)
+        super().take_mfa_token(digest)
+        return found and attrs.evolve(found, issued_at=whole_seconds(found.issued_at))
+
+
+@caught_by("test_an_mfa_token_is_taken_once")
+class TakesMfaTokensAgainAndAgain(MemoryStore):
+    def take_mfa_token(self, digest: bytes) -> bool:
+        return self.find_mfa_token(digest) is not None
+
+
+@caught_by("test_an_mfa_token_is_no_other_token")
+class TakesMfaTokensForAccessTokens(MemoryStore):
+    def find_access_token(self, digest: bytes) -> AccessToken | None:
+        if self.find_mfa_token(digest) is not None:
+            return store_samples.make_access_token(digest=digest)
+        return super().find_access_token(digest)
+
+
+@caught_by("test_a_digest_is_of_one_port")
+class RemembersDigestsInOnePlace(MemoryStore):
+    def is_known_source(self, digest: bytes, now: datetime) -> bool:
+        return digest in self._replays or super().is_known_source(digest, now)
 
 
 class CopyOnConnect(MemoryStore):
@@ -484,6 +836,10 @@ caught_by(
     "test_tokens_are_seen_through_another_connection",
     "test_rotation_is_seen_through_another_connection",
     "test_denials_are_seen_through_another_connection",
+    "test_a_use_is_seen_through_another_connection",
+    "test_attempts_are_seen_through_another_connection",
+    "test_sources_are_seen_through_another_connection",
+    "test_mfa_tokens_are_seen_through_another_connection",
 )(CopyOnConnect)
 
 
@@ -524,6 +880,7 @@ def test_every_test_of_the_contract_catches_something() -> None:
     [
         (AccessToken, store_samples.access_tokens),
         (RefreshToken, store_samples.refresh_tokens),
+        (MfaToken, store_samples.mfa_tokens),
         (Client, store_samples.clients),
         (User, store_samples.users),
     ],

@@ -1,21 +1,73 @@
-"""The authorization server as an ASGI 3 application."""
+"""Both servers in ASGI 3 applications."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from oauthgrants.adapters.cors import CrossOrigin
+from oauthgrants.adapters.places import require_async
 from oauthgrants.adapters.proxies import Arrival, TrustedProxies, quote_path
+from oauthgrants.resource import AsyncResourceServer
 from oauthgrants.server import AsyncAuthorizationServer
 from oauthgrants.wire import HttpRequest, HttpResponse
 
 Scope: TypeAlias = Mapping[str, Any]
 """What a connection is about."""
-Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 """Waits for a message of the web server."""
 Send: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 """Gives the web server a message."""
+
+# A WebSocket begins with a request of HTTP.
+_SCHEMES = {"https": "https", "wss": "https"}
+
+
+class AsgiRequests:
+    """
+    Makes an `HttpRequest` of what an ASGI server tells.
+
+    >>> scope = {"type": "http", "method": "GET", "path": "/reports", "headers": []}
+    >>> AsgiRequests().see(scope).url
+    'http://localhost/reports'
+    """
+
+    def __init__(self, trusted_proxies: str | Iterable[str] = ()) -> None:
+        """
+        Say whom to believe.
+
+        Args:
+            trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
+                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket.
+
+        Raises:
+            ValueError: *trusted_proxies* has something else.
+        """
+        self._proxies = TrustedProxies.parse(trusted_proxies)
+
+    def see(self, scope: Scope, body: bytes = b"") -> HttpRequest:
+        """Return the request in *scope*, with *body*; a WebSocket begins with one too."""
+        headers = tuple(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        )
+        client = scope.get("client")
+        arrival = self._proxies.look_behind(
+            Arrival.at(
+                next((value for name, value in headers if name.lower() == "host"), None),
+                server=scope.get("server"),
+                scheme=_SCHEMES.get(scope.get("scheme", "http"), "http"),
+                source=(client[0] or None) if client else None,
+            ),
+            headers,
+        )
+        return HttpRequest(
+            method=scope.get("method", "GET"),
+            url=arrival.url(_find_path(scope), scope.get("query_string", b"").decode("latin-1")),
+            headers=headers,
+            body=body,
+            source=arrival.source,
+        )
 
 
 class AsgiApplication:
@@ -38,22 +90,29 @@ class AsgiApplication:
     """
 
     def __init__(
-        self, server: AsyncAuthorizationServer, *, trusted_proxies: str | Iterable[str] = ()
+        self,
+        server: AsyncAuthorizationServer | AsyncResourceServer,
+        *,
+        trusted_proxies: str | Iterable[str] = (),
+        allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """
         Make an application.
 
         Args:
-            server: Answers the requests.
-            trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
-                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket.
+            server: Answers the requests; a resource server has its metadata to show.
+            trusted_proxies: As for `AsgiRequests`.
+            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
 
         Raises:
-            ValueError: *trusted_proxies* has something else.
+            TypeError: *server* is not for asyncio.
+            ValueError: One of the others has something else.
         """
+        require_async(server)
         self._server = server
         self._most = server.limits.body + 1
-        self._proxies = TrustedProxies.parse(trusted_proxies)
+        self._requests = AsgiRequests(trusted_proxies)
+        self._cross_origin = CrossOrigin.to(server, allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """
@@ -73,57 +132,46 @@ class AsgiApplication:
                 raise ValueError(f"a connection of the type {kind!r} is none for OAuth")
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await self._read_body(receive)
+        body = await read_body(receive, self._most)
         if body is None:
             return
-        response = await self._server.handle(self._see(scope, body))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": response.status,
-                "headers": _encode_headers(response),
-            }
-        )
-        content = b"" if scope["method"] == "HEAD" else response.body
-        await send({"type": "http.response.body", "body": content})
+        request = self._requests.see(scope, body)
+        response = self._cross_origin.answer_preflight(request)
+        if response is None:
+            response = self._cross_origin.add_to(await self._server.handle(request), request)
+        await send_response(response, scope, send)
 
-    def _see(self, scope: Scope, body: bytes) -> HttpRequest:
-        headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
-        )
-        client = scope.get("client")
-        arrival = self._proxies.look_behind(
-            Arrival.at(
-                next((value for name, value in headers if name.lower() == "host"), None),
-                server=scope.get("server"),
-                scheme=scope.get("scheme", "http"),
-                source=(client[0] or None) if client else None,
-            ),
-            headers,
-        )
-        return HttpRequest(
-            method=scope["method"],
-            url=arrival.url(_find_path(scope), scope.get("query_string", b"").decode("latin-1")),
-            headers=headers,
-            body=body,
-            source=arrival.source,
-        )
 
-    async def _read_body(self, receive: Receive) -> bytes | None:
-        """
-        Return the body, None if the client went away in the middle.
+async def read_body(receive: Receive, most: int) -> bytes | None:
+    """
+    Return the body of a request, None if the client went away in the middle.
 
-        Of one that is too long come as many octets as it takes to refuse it.
-        """
-        body = bytearray()
-        more = True
-        while more and len(body) < self._most:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        return bytes(body[: self._most])
+    Args:
+        receive: Brings it.
+        most: So many octets of a longer one come, and the rest is not read.
+    """
+    body = bytearray()
+    more = True
+    while more and len(body) < most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body[:most])
+
+
+async def send_response(response: HttpResponse, scope: Scope, send: Send) -> None:
+    """Send *response* to the request in *scope*."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": encode_headers(response.framed_headers),
+        }
+    )
+    content = b"" if scope["method"] == "HEAD" else response.body
+    await send({"type": "http.response.body", "body": content})
 
 
 def _find_path(scope: Scope) -> str:
@@ -141,12 +189,9 @@ def _find_path(scope: Scope) -> str:
     return quote_path(path.encode(errors="replace"))
 
 
-def _encode_headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
-    # ASGI wants names in lower case.
-    return [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in response.framed_headers
-    ]
+def encode_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Return *headers* as ASGI wants them: octets, names in lower case."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The authorization server as a WSGI application (PEP 3333)."""
+"""Both servers in WSGI applications (PEP 3333)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from oauthgrants.adapters.cors import CrossOrigin
+from oauthgrants.adapters.places import require_sync
 from oauthgrants.adapters.proxies import Arrival, TrustedProxies, quote_path
+from oauthgrants.resource import ResourceServer
 from oauthgrants.server import AuthorizationServer
 from oauthgrants.wire import HttpRequest, HttpResponse, render
 
@@ -15,6 +18,55 @@ if TYPE_CHECKING:
 
 # Content-Length = 1*DIGIT (RFC 9110, Section 8.6); longer numbers are no lengths.
 _LENGTH = re.compile("[0-9]{1,18}")
+
+
+class WsgiRequests:
+    """
+    Makes an `HttpRequest` of what a WSGI server tells.
+
+    >>> from wsgiref.util import setup_testing_defaults
+    >>> environ = {"PATH_INFO": "/reports", "HTTP_HOST": "api.example.com"}
+    >>> setup_testing_defaults(environ)
+    >>> WsgiRequests().see(environ).url
+    'http://api.example.com/reports'
+    """
+
+    def __init__(self, trusted_proxies: str | Iterable[str] = ()) -> None:
+        """
+        Say whom to believe.
+
+        Args:
+            trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
+                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket. WSGI
+                shows ``X_Forwarded_For`` like ``X-Forwarded-For``, so proxy or web server
+                must not let fields with underscores pass.
+
+        Raises:
+            ValueError: *trusted_proxies* has something else.
+        """
+        self._proxies = TrustedProxies.parse(trusted_proxies)
+
+    def see(self, environ: WSGIEnvironment, body: bytes = b"") -> HttpRequest:
+        """Return the request in *environ*, with *body*, which is not read here."""
+        headers = _collect_headers(environ)
+        arrival = self._proxies.look_behind(
+            Arrival.at(
+                environ.get("HTTP_HOST"),
+                server=(environ["SERVER_NAME"], environ["SERVER_PORT"]),
+                scheme=environ["wsgi.url_scheme"],
+                source=environ.get("REMOTE_ADDR") or None,
+            ),
+            headers,
+        )
+        # Text in environ stands for octets (PEP 3333, Unicode Issues).
+        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
+        return HttpRequest(
+            method=environ["REQUEST_METHOD"],
+            url=arrival.url(quote_path(path), environ.get("QUERY_STRING", "")),
+            headers=headers,
+            body=body,
+            source=arrival.source,
+        )
 
 
 class WsgiApplication:
@@ -36,75 +88,70 @@ class WsgiApplication:
     """
 
     def __init__(
-        self, server: AuthorizationServer, *, trusted_proxies: str | Iterable[str] = ()
+        self,
+        server: AuthorizationServer | ResourceServer,
+        *,
+        trusted_proxies: str | Iterable[str] = (),
+        allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """
         Make an application.
 
         Args:
-            server: Answers the requests.
-            trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
-                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket. WSGI
-                shows ``X_Forwarded_For`` like ``X-Forwarded-For``, so proxy or web server
-                must not let fields with underscores pass.
+            server: Answers the requests; a resource server has its metadata to show.
+            trusted_proxies: As for `WsgiRequests`.
+            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
 
         Raises:
-            ValueError: *trusted_proxies* has something else.
+            TypeError: *server* is for asyncio.
+            ValueError: One of the others has something else.
         """
+        require_sync(server)
         self._server = server
         self._most = server.limits.body + 1
-        self._proxies = TrustedProxies.parse(trusted_proxies)
+        self._requests = WsgiRequests(trusted_proxies)
+        self._cross_origin = CrossOrigin.to(server, allowed_origins)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        body = self._read_body(environ)
-        response = _UNREADABLE if body is None else self._server.handle(self._see(environ, body))
+        response = self.answer(environ)
         start_response(f"{response.status} {response.reason}", list(response.framed_headers))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
-    def _see(self, environ: WSGIEnvironment, body: bytes) -> HttpRequest:
-        headers = _collect_headers(environ)
-        arrival = self._proxies.look_behind(
-            Arrival.at(
-                environ.get("HTTP_HOST"),
-                server=(environ["SERVER_NAME"], environ["SERVER_PORT"]),
-                scheme=environ["wsgi.url_scheme"],
-                source=environ.get("REMOTE_ADDR") or None,
-            ),
-            headers,
-        )
-        # Text in environ stands for octets (PEP 3333, Unicode Issues).
-        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
-        return HttpRequest(
-            method=environ["REQUEST_METHOD"],
-            url=arrival.url(quote_path(path), environ.get("QUERY_STRING", "")),
-            headers=headers,
-            body=body,
-            source=arrival.source,
-        )
+    def answer(self, environ: WSGIEnvironment) -> HttpResponse:
+        """Return the answer to a request."""
+        body = read_body(environ, self._most)
+        if body is None:
+            return UNREADABLE
+        request = self._requests.see(environ, body)
+        preflight = self._cross_origin.answer_preflight(request)
+        return preflight or self._cross_origin.add_to(self._server.handle(request), request)
 
-    def _read_body(self, environ: WSGIEnvironment) -> bytes | None:
-        """
-        Return the body, None if it is not what ``Content-Length`` says.
 
-        Of one that is too long come as many octets as it takes to refuse it.
-        """
-        length = environ.get("CONTENT_LENGTH")
-        if length:
-            if not _LENGTH.fullmatch(length):
-                return None
-            wanted = min(int(length), self._most)
-        elif environ.get("wsgi.input_terminated"):  # the body may be chunked, and ends by itself
-            wanted = self._most
-        else:
-            return b""
-        stream = environ["wsgi.input"]
-        chunks: list[bytes] = []
-        while wanted and (chunk := stream.read(wanted)):
-            chunks.append(chunk)
-            wanted -= len(chunk)
-        # The client went away in the middle: half a form may mean something else.
-        return None if length and wanted else b"".join(chunks)
+def read_body(environ: WSGIEnvironment, most: int) -> bytes | None:
+    """
+    Return the body of a request, None if it is not what ``Content-Length`` says.
+
+    Args:
+        environ: Tells of the request.
+        most: So many octets of a longer one come, and the rest is not read.
+    """
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        if not _LENGTH.fullmatch(length):
+            return None
+        wanted = min(int(length), most)
+    elif environ.get("wsgi.input_terminated"):  # the body may be chunked, and ends by itself
+        wanted = most
+    else:
+        return b""
+    stream = environ["wsgi.input"]
+    chunks: list[bytes] = []
+    while wanted and (chunk := stream.read(wanted)):
+        chunks.append(chunk)
+        wanted -= len(chunk)
+    # The client went away in the middle: half a form may mean something else.
+    return None if length and wanted else b"".join(chunks)
 
 
 def _collect_headers(environ: WSGIEnvironment) -> tuple[tuple[str, str], ...]:
@@ -117,10 +164,11 @@ def _collect_headers(environ: WSGIEnvironment) -> tuple[tuple[str, str], ...]:
     )
 
 
-_UNREADABLE: HttpResponse = render(
+UNREADABLE: HttpResponse = render(
     {
         "error": "invalid_request",
         "error_description": "the body is not as long as Content-Length says",
     },
     status=400,
 )
+"""The answer where `read_body` has None."""

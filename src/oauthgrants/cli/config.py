@@ -1,13 +1,17 @@
-"""From the TOML file of ``oauthgrants serve`` to a server."""
+"""From the TOML file of ``oauthgrants serve`` to a server, and where it keeps its tokens."""
 
 from __future__ import annotations
 
 import tomllib
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import attrs
 
 from oauthgrants import (
     Argon2idHasher,
@@ -15,12 +19,22 @@ from oauthgrants import (
     Client,
     Lifetimes,
     MemoryStore,
+    PasswordGrant,
     Secret,
     User,
 )
 from oauthgrants.cli.errors import CommandError, ConfigError
+from oauthgrants.cli.store_urls import MEMORY, StoreUrl
+from oauthgrants.cli.stores import Tokens, make_tokens
 from oauthgrants.cli.tables import FILE, GRANTS
+from oauthgrants.client_auth.assertion_rules import AssertionRules
 from oauthgrants.endpoints.metadata import GeneratedMember
+from oauthgrants.grants import Grant
+from oauthgrants.grants.mfa_otp import MfaOtpGrant
+from oauthgrants.mfa import MFA_OTP
+from oauthgrants.sealed import SealingKey
+from oauthgrants.throttling import Throttle
+from oauthgrants.totp import MemoryTotpSecrets, TotpFactor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,29 +46,50 @@ _DEFAULT_ALGORITHM = "ES256"
 _SECRET_KEYS = ("client_secret", "client_secret_machine_made", "client_secret_expires_at")
 
 
-def load(path: Path) -> AuthorizationServer:
+@attrs.frozen(kw_only=True)
+class Configuration:
     """
-    Return the server that the file at *path* describes.
+    What a file describes.
+
+    Attributes:
+        server: Answers requests, once its tokens are prepared.
+        tokens: Where the server keeps its tokens; to be closed at the end.
+    """
+
+    server: AuthorizationServer
+    tokens: Tokens
+
+
+def load(path: Path) -> Configuration:
+    """
+    Return what the file at *path* describes; nothing connects yet.
 
     Raises:
         ConfigError: The file cannot be read, or has what it may not have.
         CommandError: It asks for what is not installed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(str(path), f"cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise ConfigError(str(path), "cannot be read: it is not UTF-8") from None
-    try:
-        return read_server(text, path.parent)
-    except ConfigError as error:
-        raise ConfigError(str(path), str(error)) from None
+    with _of_file(path):
+        return read_configuration(_read_text(path), path.parent)
 
 
-def read_server(text: str, directory: Path = Path()) -> AuthorizationServer:
+def find_store(path: Path) -> StoreUrl:
     """
-    Return the server that *text* describes, in TOML.
+    Return where the server that the file at *path* describes keeps its tokens.
+
+    Raises:
+        ConfigError: The file cannot be read, or has what it may not have.
+    """
+    with _of_file(path):
+        url: StoreUrl = _read_values(_read_text(path)).get("store", MEMORY)
+        return url
+
+
+def read_configuration(text: str, directory: Path = Path()) -> Configuration:
+    """
+    Return what *text* describes, in TOML.
+
+    Clients and users are what the text says, whatever the store has: it keeps the tokens, and
+    what else has to be remembered.
 
     Args:
         text: The content of a file.
@@ -64,54 +99,130 @@ def read_server(text: str, directory: Path = Path()) -> AuthorizationServer:
         ConfigError: *text* is not TOML, or has what it may not have.
         CommandError: It asks for what is not installed.
     """
+    values = _read_values(text)
+    factor = _take_second_factor(values)
+    registered = MemoryStore()
+    # What the file has in the clear is sealed for as long as the process lives.
+    sealing_key = SealingKey.generate()
+    for index, client in enumerate(values.get("clients", ())):
+        registered.add_client(_to_client(f"clients[{index}]", client, sealing_key))
+    for index, user in enumerate(values.get("users", ())):
+        try:
+            registered.add_user(_to_user(f"users[{index}]", user))
+        except ValueError as error:
+            # The other reasons are ruled out by now: this is one of a client's id (RFC 9700).
+            raise ConfigError(f"users[{index}].sub", str(error)) from None
+    tokens = make_tokens(values.get("store", MEMORY), directory)
+    server = _assemble(values, registered, tokens, directory, factor, sealing_key=sealing_key)
+    return Configuration(server=server, tokens=tokens)
+
+
+@contextmanager
+def _of_file(path: Path) -> Generator[None]:
+    """Say in which file it is what cannot be."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(str(path), str(error)) from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError("", f"cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ConfigError("", "cannot be read: it is not UTF-8") from None
+
+
+def _read_values(text: str) -> dict[str, Any]:
     try:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError("", f"is not TOML: {error}") from None
-    values = FILE("", content)
-    store = MemoryStore()
-    for index, client in enumerate(values.get("clients", ())):
-        store.add_client(_to_client(f"clients[{index}]", client))
-    for index, user in enumerate(values.get("users", ())):
-        try:
-            store.add_user(_to_user(f"users[{index}]", user))
-        except ValueError as error:
-            # The other reasons are ruled out by now: this is one of a client's id (RFC 9700).
-            raise ConfigError(f"users[{index}].sub", str(error)) from None
-    return _assemble(values, store, directory)
+    values: dict[str, Any] = FILE("", content)
+    return values
 
 
-def _assemble(values: dict[str, Any], store: MemoryStore, directory: Path) -> AuthorizationServer:
-    tokens = values.get("tokens", {})
-    introspection_jwt = values.get("introspection", {}).get("jwt", False)
-    enabled = [GRANTS[name]() for name, wanted in values.get("grants", {}).items() if wanted]
+def _take_second_factor(values: dict[str, Any]) -> TotpFactor | None:
+    """Return who asks for codes, None if no user has a ``totp_secret``."""
+    users: list[dict[str, Any]] = values.get("users", [])
+    secrets = {user["sub"]: user.pop("totp_secret") for user in users if "totp_secret" in user}
+    if not secrets:
+        return None
+    for client in values.get("clients", ()):
+        grant_types = client.get("grant_types", ())
+        if "password" in grant_types:
+            # Who may begin a sign-in may finish it.
+            client["grant_types"] = (*grant_types, MFA_OTP)
+    return TotpFactor(secrets=MemoryTotpSecrets(secrets))
+
+
+def _make_grants(wanted: dict[str, bool], factor: TotpFactor | None) -> list[Grant]:
+    enabled = [name for name, is_wanted in wanted.items() if is_wanted]
     if not enabled:
         raise ConfigError("grants", f"none is true; there are {', '.join(GRANTS)}")
-    _require_what_jwts_take(tokens, introspection_jwt=introspection_jwt)
+    if factor is None or "password" not in enabled:
+        return [GRANTS[name]() for name in enabled]
+    return [
+        *(GRANTS[name]() for name in enabled if name != "password"),
+        PasswordGrant(second_factor=factor),
+        MfaOtpGrant(factor=factor),
+    ]
+
+
+def _assemble(
+    values: dict[str, Any],
+    registered: MemoryStore,
+    tokens: Tokens,
+    directory: Path,
+    factor: TotpFactor | None,
+    *,
+    sealing_key: SealingKey,
+) -> AuthorizationServer:
+    settings = values.get("tokens", {})
+    introspection_jwt = values.get("introspection", {}).get("jwt", False)
+    enabled = _make_grants(values.get("grants", {}), factor)
+    _require_what_jwts_take(settings, introspection_jwt=introspection_jwt)
     default = Lifetimes()
+    authentication = values.get("client_authentication", {})
     issuer: str = values["issuer"]
     try:
         return AuthorizationServer(
             issuer=issuer,
             allow_insecure_transport=urlsplit(issuer).scheme == "http",
-            store=store,
+            store=tokens.store,
+            clients=registered,
+            users=registered,
             grants=enabled,
-            access_token_format=tokens.get("format", "opaque"),
-            signing_keys=_open_keys(tokens, directory),
+            access_token_format=settings.get("format", "opaque"),
+            signing_keys=_open_keys(settings, directory),
             introspection_jwt=introspection_jwt,
             lifetimes=Lifetimes(
-                access_token=tokens.get("access_token_lifetime", default.access_token),
-                refresh_token=tokens.get("refresh_token_lifetime", default.refresh_token),
+                access_token=settings.get("access_token_lifetime", default.access_token),
+                refresh_token=settings.get("refresh_token_lifetime", default.refresh_token),
             ),
-            refresh_grace=tokens.get("refresh_grace", timedelta()),
-            audience=tokens.get("audience", ()),
+            refresh_grace=settings.get("refresh_grace", timedelta()),
+            audience=settings.get("audience", ()),
+            throttle=_to_throttle(values.get("throttle", {})),
             metadata=values.get("metadata"),
-            **values.get("client_authentication", {}),
+            secret_methods_equal=authentication.get("secret_methods_equal", False),
+            assertions=AssertionRules(
+                sealing_key=sealing_key,
+                accept_endpoint_audience=authentication.get("accept_endpoint_audience", False),
+            ),
         )
     except GeneratedMember as error:
         raise ConfigError(f"metadata.{error.names[0]}", "is generated from what is wired") from None
     except ValueError as error:
         raise ConfigError("", str(error)) from None
+
+
+def _to_throttle(values: dict[str, Any]) -> Throttle:
+    try:
+        return Throttle(**values)
+    except ValueError as error:
+        raise ConfigError("throttle", str(error)) from None
 
 
 def _require_what_jwts_take(tokens: dict[str, Any], *, introspection_jwt: bool) -> None:
@@ -162,14 +273,15 @@ def _open_keys(tokens: dict[str, Any], directory: Path) -> KeySource | SigningKe
         raise ConfigError("tokens.signing_key_file", str(error)) from None
 
 
-def _to_client(key: str, values: dict[str, Any]) -> Client:
+def _to_client(key: str, values: dict[str, Any], sealing_key: SealingKey) -> Client:
     """Return the client of one table; what is not about its secret has the library's names."""
     secret, machine_made, expires_at = (values.pop(name, None) for name in _SECRET_KEYS)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            if values.get("token_endpoint_auth_method") == "none":
-                _require_no_secret(key, secret, machine_made, expires_at)
+            method = values.get("token_endpoint_auth_method", "client_secret_basic")
+            if method in {"none", "private_key_jwt"}:
+                _require_no_secret(key, method, secret, machine_made, expires_at)
                 client = Client(**values)
             else:
                 if secret is None:
@@ -178,20 +290,24 @@ def _to_client(key: str, values: dict[str, Any]) -> Client:
                     secret=secret,
                     machine_made=machine_made or False,
                     secret_expires_at=expires_at,
+                    sealing_key=sealing_key if method == "client_secret_jwt" else None,
                     **values,
                 )
         except ValueError as error:
             raise ConfigError(key, str(error)) from None
+        except ModuleNotFoundError as error:
+            raise CommandError(str(error)) from None
     for warning in caught:
         warnings.warn(f"{key}: {warning.message}", warning.category, stacklevel=2)
     return client
 
 
-def _require_no_secret(key: str, *values: object) -> None:
+def _require_no_secret(key: str, method: str, *values: object) -> None:
     for name, value in zip(_SECRET_KEYS, values, strict=True):
         if value is not None:
             raise ConfigError(
-                f"{key}.{name}", "does not go with token_endpoint_auth_method none (RFC 6749, 10.1)"
+                f"{key}.{name}",
+                f"does not go with token_endpoint_auth_method {method} (RFC 6749, 10.1)",
             )
 
 

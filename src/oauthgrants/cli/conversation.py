@@ -1,11 +1,10 @@
-"""What clients and servers say to one another, shown on the terminal; the only user of rich."""
+"""What clients and servers say to one another, shown on the terminal."""
 
 from __future__ import annotations
 
 import json
 import logging
 import re
-import sys
 from base64 import b64decode, b64encode
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -13,12 +12,8 @@ from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from rich.console import Console
-from rich.panel import Panel
-from rich.syntax import Syntax
-from rich.text import Text
-
 from oauthgrants.cli.errors import CommandError
+from oauthgrants.cli.terminal import Terminal
 from oauthgrants.events import logger
 
 OK: Mapping[str, object] = {"status": 200, "error": None}
@@ -50,26 +45,25 @@ class Conversation:
     """
 
     def __init__(self, host: str, port: int) -> None:
-        # Ellipses are more than some terminals can show.
-        reconfigure = getattr(sys.stdout, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")
-        self._console = Console()
+        self._terminal = Terminal()
         self._address = host, port
         self._steps = 0
 
     def show(self, title: str, text: str, language: str) -> None:
         """Show *text*, in a language that can be coloured, without the secrets in it."""
-        shown = Syntax(mask(text.rstrip()), language, word_wrap=True, background_color="default")
-        self._console.print(Panel(shown, title=title, title_align="left"))
+        self._terminal.show(title, mask(text), language)
 
     def warn(self, text: str) -> None:
         """Show a warning."""
-        self._console.print(Panel(Text(text), title="Warning", style="yellow"))
+        self._terminal.warn(text)
+
+    def say(self, text: str) -> None:
+        """Show what is no request."""
+        self._terminal.headline(text)
 
     def end(self) -> None:
         """Say that all went well."""
-        self._console.print(Text("All answers are as expected.", style="bold green"))
+        self._terminal.end("All answers are as expected.")
 
     def ask(
         self,
@@ -132,7 +126,7 @@ class Conversation:
         expected: Mapping[str, object],
     ) -> dict[str, Any]:
         self._steps += 1
-        self._console.rule(Text(f"{self._steps}. {title}"), align="left")
+        self._terminal.headline(f"{self._steps}. {title}")
         host, port = self._address
         headers = {"Host": f"{host}:{port}", **headers}
         self.show("Request", _message(f"{' '.join(line)} HTTP/1.1", headers, body), "http")
@@ -158,11 +152,11 @@ class Conversation:
     @contextmanager
     def with_events(self) -> Generator[None]:
         """Show what the library logs, between request and answer."""
-        console = self._console
+        terminal = self._terminal
 
         class Handler(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                console.print(Text(f"event: {record.getMessage()}", style="dim"))
+                terminal.note(f"event: {record.getMessage()}")
 
         handler, level = Handler(), logger.level
         logger.addHandler(handler)

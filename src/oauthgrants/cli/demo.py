@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
+from socket import socket
+from tempfile import TemporaryDirectory
 from threading import Thread
 from urllib.parse import urlsplit
 
-from oauthgrants.cli.config import read_server
+from oauthgrants.cli.config import Configuration, read_configuration
 from oauthgrants.cli.conversation import Conversation
 from oauthgrants.cli.credentials import make_client
 from oauthgrants.cli.http_server import HttpServer, listen
@@ -23,7 +26,7 @@ _HOST = "127.0.0.1"
 _REPORTS = "/api/reports"
 CONFIG = """\
 issuer = "http://127.0.0.1:{port}"
-store = "memory:"
+store = "sqlite:///oauth.db"
 
 [tokens]
 audience = "http://127.0.0.1:{port}/api"
@@ -57,7 +60,7 @@ def demonstrate() -> None:
     Raises:
         CommandError: An answer is not the expected one.
     """
-    with listen(_HOST, 0) as listener:
+    with TemporaryDirectory() as folder, listen(_HOST, 0) as listener:
         port: int = listener.getsockname()[1]
         talk = Conversation(_HOST, port)
         tables = {
@@ -73,16 +76,21 @@ def demonstrate() -> None:
         }
         config = CONFIG.format(port=port, **tables)
         talk.show("The configuration, as for oauthgrants serve --config FILE", config, "toml")
-        server = _make_server(talk, config)
-        api = Api(server)
-        with (
-            HttpServer(listener, api.answer, issuer=server.issuer) as http,
-            _running(http),
-            talk.with_events(),
-        ):
-            machine, resource_server, app = (_credentials_in(table) for table in tables.values())
+        configuration, warned = _read(config, Path(folder))
+        for text in warned:
+            talk.warn(text)
+        machine, resource_server, app = (_credentials_in(table) for table in tables.values())
+        with _running(configuration, listener), talk.with_events():
             _act_as_machine(talk, machine, resource_server)
-            _sign_in(talk, app)
+            first = talk.ask(
+                "Password: a first-party app signs its user in (RFC 6749, 4.3)",
+                app,
+                {"grant_type": "password", "username": "alice", "password": "wonderland"},
+            )
+        talk.say("The server ends, and begins again: its tokens are in the database.")
+        configuration, _ = _read(config, Path(folder))
+        with _running(configuration, listen(_HOST, port)), talk.with_events():
+            _refresh(talk, app, first["refresh_token"])
             talk.ask(
                 "Refused: a wrong client secret (RFC 6749, 5.2)",
                 (machine[0], app[1]),
@@ -132,14 +140,9 @@ def _act_as_machine(
     )
 
 
-def _sign_in(talk: Conversation, app: tuple[str, str]) -> None:
-    """Get tokens on behalf of a user, and new ones, until one comes twice."""
-    first = talk.ask(
-        "Password: a first-party app signs its user in (RFC 6749, 4.3)",
-        app,
-        {"grant_type": "password", "username": "alice", "password": "wonderland"},
-    )
-    spent = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+def _refresh(talk: Conversation, app: tuple[str, str], refresh_token: str) -> None:
+    """Get new tokens, until a refresh token comes twice."""
+    spent = {"grant_type": "refresh_token", "refresh_token": refresh_token}
     second = talk.ask("Refresh: a new pair for the refresh token (RFC 6749, 6)", app, spent)
     talk.ask(
         "Refused: a spent refresh token comes again (RFC 9700, 4.14.2)",
@@ -188,21 +191,25 @@ def _credentials_in(table: str) -> tuple[str, str]:
     return client_id, secret
 
 
-def _make_server(talk: Conversation, config: str) -> AuthorizationServer:
+def _read(config: str, directory: Path) -> tuple[Configuration, list[str]]:
+    """Return what *config* describes, and the warnings about it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        server = read_server(config)
-    for warning in caught:
-        talk.warn(str(warning.message))
-    return server
+        configuration = read_configuration(config, directory)
+    return configuration, [str(warning.message) for warning in caught]
 
 
 @contextmanager
-def _running(http: HttpServer) -> Generator[None]:
-    thread = Thread(target=http.run)
-    thread.start()
-    try:
-        yield
-    finally:
-        http.stop()
-        thread.join()
+def _running(configuration: Configuration, listener: socket) -> Generator[None]:
+    """Serve what *configuration* describes, and close the listener at the end."""
+    server = configuration.server
+    with closing(configuration.tokens) as tokens, listener:
+        tokens.prepare()
+        with HttpServer(listener, Api(server).answer, issuer=server.issuer) as http:
+            thread = Thread(target=http.run)
+            thread.start()
+            try:
+                yield
+            finally:
+                http.stop()
+                thread.join()

@@ -30,7 +30,8 @@ from oauthgrants.wire import HttpRequest, HttpResponse, render
 # scheme and authority of an absolute-form target (RFC 9112, 3.2.2)
 _ABSOLUTE = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 # Each password check holds 64 MiB: this many together hold a gigabyte.
-_ANSWERS_AT_ONCE = 16
+ANSWERS_AT_ONCE = 16
+"""How many requests are answered at the same time; the others wait for one of them to end."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -84,7 +85,7 @@ class HttpServer:
         self._listener = listener
         self._answer = answer
         self._grace = grace
-        self._slots = Semaphore(_ANSWERS_AT_ONCE)
+        self._slots = Semaphore(ANSWERS_AT_ONCE)
         self._connections: dict[Connection, Thread] = {}
         self._woken, self.waker = socket.socketpair()
         self.waker.setblocking(False)

@@ -77,11 +77,6 @@ def tables(
     return read
 
 
-def not_yet(key: str, value: object) -> None:  # noqa: ARG001  # whatever it is
-    """Refuse what the design names and this version does not do."""
-    raise ConfigError(key, "is not supported yet")
-
-
 def boolean(key: str, value: object) -> bool:
     """Return *value*, true or false."""
     if not isinstance(value, bool):
@@ -121,6 +116,11 @@ def json_object(key: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(key, f"has to be a table, [{key}]")
     return _json_object(key, cast("dict[str, object]", value), _MOST_NESTED)
+
+
+def json_text_or_object(key: str, value: object) -> str | dict[str, Any]:
+    """Return *value*, a table of what JSON can say, or a JSON object as text."""
+    return text(key, value) if isinstance(value, str) else json_object(key, value)
 
 
 def printable(key: str, value: object) -> str:
@@ -199,6 +199,15 @@ def seconds(*, least: int) -> Reader:
 
     def read(key: str, value: object) -> timedelta:
         return timedelta(seconds=_integer(key, value, least, _MOST_SECONDS))
+
+    return read
+
+
+def whole(*, least: int, most: int) -> Reader:
+    """Return the reader of a whole number within bounds."""
+
+    def read(key: str, value: object) -> int:
+        return _integer(key, value, least, most)
 
     return read
 

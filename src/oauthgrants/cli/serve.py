@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -27,14 +27,16 @@ def serve(config: Path, *, host: str, port: int) -> None:
 
     Raises:
         ConfigError: The file has what it may not have.
-        CommandError: The address cannot be had.
+        CommandError: The address cannot be had, or the store.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        server = load(config)
+        configuration = load(config)
+    server, tokens = configuration.server, configuration.tokens
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
-    with listen(host, port) as listener, events_on_stderr():
+    with closing(tokens), listen(host, port) as listener, events_on_stderr():
+        tokens.prepare()
         http = HttpServer(listener, server.handle, issuer=server.issuer)
         with http, stopped_by_signals(http):
             shown = f"[{host}]" if ":" in host else host

@@ -8,9 +8,12 @@ from urllib.parse import urlsplit
 from oauthgrants import Argon2idHasher, ClientCredentialsGrant, PasswordGrant, RefreshTokenGrant
 from oauthgrants.cli import schema
 from oauthgrants.cli.errors import ConfigError
+from oauthgrants.cli.store_urls import store_url
 from oauthgrants.clients import AUTH_METHODS
 from oauthgrants.forms import is_vschar
 from oauthgrants.grants import Grant
+from oauthgrants.secret import Secret
+from oauthgrants.totp import require_totp_secret
 
 GRANTS: Mapping[str, Callable[[], Grant]] = {
     "client_credentials": ClientCredentialsGrant,
@@ -36,17 +39,6 @@ def _issuer(key: str, value: object) -> str:
     return text
 
 
-def _store(key: str, value: object) -> str:
-    text = schema.text(key, value)
-    if text == "memory:":
-        return text
-    # What follows the scheme may have a password in it.
-    scheme, found, _ = text.partition("://")
-    if found and scheme.partition("+")[0] in {"sqlite", "postgresql", "redis"}:
-        raise ConfigError(key, f'"{ascii(scheme)[1:-1]}://…" is not supported yet')
-    raise ConfigError(key, 'has to be "memory:"')
-
-
 def _password_hash(key: str, value: object) -> str:
     text = schema.text(key, value)
     try:
@@ -58,10 +50,19 @@ def _password_hash(key: str, value: object) -> str:
     return text
 
 
+def _totp_secret(key: str, value: object) -> Secret:
+    secret = Secret(schema.text(key, value))
+    try:
+        require_totp_secret(secret)
+    except ValueError as error:
+        raise ConfigError(key, str(error)) from None
+    return secret
+
+
 FILE = schema.table(
     {
         "issuer": _issuer,
-        "store": _store,
+        "store": store_url,
         "tokens": schema.table(
             {
                 "format": schema.one_of("opaque", "jwt"),
@@ -77,12 +78,21 @@ FILE = schema.table(
         "client_authentication": schema.table(
             {
                 "secret_methods_equal": schema.boolean,
-                "accept_endpoint_audience": schema.not_yet,
+                "accept_endpoint_audience": schema.boolean,
             }
         ),
         "introspection": schema.table({"jwt": schema.boolean}),
         "metadata": schema.json_object,
-        "throttle": schema.not_yet,
+        "throttle": schema.table(
+            {
+                "max_failures": schema.whole(least=1, most=1_000_000),
+                "window": schema.seconds(least=1),
+                "longest_wait": schema.seconds(least=1),
+                "username_factor": schema.whole(least=1, most=1_000_000),
+                "client_factor": schema.whole(least=1, most=1_000_000),
+                "too_many_requests": schema.boolean,
+            }
+        ),
         "clients": schema.tables(
             {
                 "client_id": schema.printable,
@@ -99,6 +109,9 @@ FILE = schema.table(
                 "access_token_lifetime": schema.seconds(least=1),
                 "refresh_token_lifetime": schema.seconds(least=1),
                 "client_name": schema.text,
+                "jwks": schema.json_text_or_object,
+                "jwks_uri": schema.text,
+                "token_endpoint_auth_signing_alg": schema.text,
                 "secret_methods_equal": schema.boolean,
             },
             required=["client_id"],
@@ -112,6 +125,7 @@ FILE = schema.table(
                 "sub": schema.text,
                 "scope": schema.scope,
                 "active": schema.boolean,
+                "totp_secret": _totp_secret,
             },
             required=["username", "sub"],
             unique=["username", "sub"],

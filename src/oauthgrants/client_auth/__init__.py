@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import attrs
 
+from oauthgrants.client_auth.assertion_rules import JWT_BEARER, NotAcceptable, NotProven
 from oauthgrants.client_auth.basic import read_basic
 from oauthgrants.client_auth.credentials import Credentials
+from oauthgrants.client_auth.guesses import LimitedSecrets, TooManyGuesses
 from oauthgrants.client_auth.none import read_none
 from oauthgrants.client_auth.post import read_post
 from oauthgrants.client_auth.secrets import SecretVerifier
-from oauthgrants.clients import AUTH_METHODS, SECRET_METHODS, Client, VerifiedClient
-from oauthgrants.errors import InvalidClient, InvalidClientWithoutBasic, InvalidRequest
+from oauthgrants.clients import (
+    AUTH_METHODS,
+    SECRET_METHODS,
+    Client,
+    ClientSecret,
+    VerifiedClient,
+)
+from oauthgrants.errors import (
+    InvalidClient,
+    InvalidClientWithoutBasic,
+    InvalidRequest,
+    TooManyWrongSecrets,
+)
 from oauthgrants.forms import Form, Limits
-from oauthgrants.ports import ClientStore, resolve
+from oauthgrants.ports import ClientStore, is_awaitable
+from oauthgrants.secret import Secret
 from oauthgrants.wire import HttpRequest
+
+if TYPE_CHECKING:
+    # Only for annotations: who has no clients that sign never loads joserfc.
+    from oauthgrants.client_auth.assertions import AssertionVerifier
+    from oauthgrants.jose import Jws
 
 CLIENT_PARAMETERS = frozenset(
     {"client_id", "client_secret", "client_assertion", "client_assertion_type"}
@@ -32,6 +52,8 @@ class ClientAuthenticator:
     Attributes:
         clients: The registered clients.
         secrets: Compares client secrets.
+        limited: Compares them within limits on guessing, None to have no limits.
+        assertions: Returns what verifies assertions, None where no method with them is enabled.
         methods: The registered names of the methods that are enabled.
         secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
         challenges: Whether a request without credentials is asked for Basic (C-11).
@@ -41,6 +63,8 @@ class ClientAuthenticator:
 
     clients: ClientStore
     secrets: SecretVerifier
+    limited: LimitedSecrets | None = None
+    assertions: Callable[[], AssertionVerifier] | None = None
     methods: frozenset[str] = AUTH_METHODS
     secret_methods_equal: bool = False
     challenges: bool = True
@@ -58,11 +82,10 @@ class ClientAuthenticator:
         authorization = request.find_header("authorization", self.limits)
         client_secret = form.get("client_secret")
         assertion = form.get("client_assertion") or form.get("client_assertion_type")
-        mechanisms = (authorization, client_secret, assertion)
-        if sum(mechanism is not None for mechanism in mechanisms) > 1:
+        if (authorization, client_secret, assertion).count(None) < _MECHANISMS - 1:
             raise InvalidRequest("more than one client authentication method is used")
         if assertion is not None:
-            raise InvalidRequest("the client_assertion_type is not supported")
+            return self._read_assertion(form)
         if authorization is not None:
             return self._require_enabled(read_basic(authorization, form.get("client_id")), True)
         if client_secret is not None:
@@ -73,31 +96,104 @@ class ClientAuthenticator:
             raise refusal("client authentication is missing")
         return credentials
 
-    async def authenticate(self, credentials: Credentials) -> VerifiedClient:
+    async def authenticate(
+        self, credentials: Credentials, source: str | None = None
+    ) -> VerifiedClient:
         """
         Return the client whose *credentials* these are.
 
+        Args:
+            credentials: What it sent.
+            source: The address that it connects from, None if unknown.
+
         Raises:
-            InvalidClient: The client is unknown, its secret is wrong or expired, or the method
-                is not the registered one. The answer is one and the same.
+            InvalidClient: The client is unknown, its secret or signature is wrong or expired, or
+                the method is not the registered one, or too many secrets were wrong. The answer
+                is one and the same, but for an assertion that the client has signed.
         """
-        client = await resolve(self.clients.find_client(credentials.client_id))
+        found = self.clients.find_client(credentials.client_id)
+        client = await found if is_awaitable(found) else found
         refusal = self._refusal(credentials.by_header)
+        if credentials.assertion is not None:
+            return await self._verify(client, credentials, credentials.assertion, source)
         if credentials.secret is None:
             if client is None or not (client.is_public and client.active):
                 raise refusal(_FAILED, reason="no such public client")
             return VerifiedClient(client, authenticated=False, method="none")
-        # A client with another method costs the work of an unknown one, and is told the same.
-        matched = await self.secrets.find_match(
-            client if client is not None and self._may_use(client, credentials.method) else None,
-            credentials.secret,
-            self.clock(),
-        )
+        matched = await self._find_match(client, credentials, credentials.secret, source)
         if client is None or matched is None:
             raise refusal(_FAILED, reason=self._reason(client, credentials.method))
         return VerifiedClient(
             client, authenticated=True, method=credentials.method, secret_id=matched.id
         )
+
+    async def _find_match(
+        self,
+        client: Client | None,
+        credentials: Credentials,
+        presented: Secret,
+        source: str | None,
+    ) -> ClientSecret | None:
+        usable = client
+        if client is not None and not self._may_use(client, credentials.method):
+            # Another method costs the work of an unknown client, and is told the same.
+            usable = None
+        if self.limited is None or (usable is None and client is not None and client.active):
+            # The wrong method is no guess: some clients try Basic, then the body (C-12).
+            return await self.secrets.find_match(usable, presented, self.clock())
+        matched = self.limited.find_at_once(usable, presented, source)
+        if matched is not None:
+            return matched
+        try:
+            return await self.limited.find_match(usable, credentials.client_id, presented, source)
+        except TooManyGuesses as error:
+            raise self._too_many(error, credentials) from None
+
+    async def _verify(
+        self, client: Client | None, credentials: Credentials, assertion: Jws, source: str | None
+    ) -> VerifiedClient:
+        # It is there, since `read` has parsed the assertion with it.
+        assert self.assertions is not None  # noqa: S101
+        refusal, client_id = self._refusal(False), credentials.client_id
+        usable = client if client and self._may_use(client, credentials.method) else None
+        # As with secrets, the wrong method is no guess.
+        limited = self.limited if usable is not None or client is None else None
+        try:
+            if limited is not None and credentials.method == "client_secret_jwt":
+                # No signature of a private key is ever guessed; nobody need wait for that.
+                await limited.require_room(client_id, source)
+            secret_id = await self.assertions().verify(usable, assertion)
+        except TooManyGuesses as error:
+            raise self._too_many(error, credentials) from None
+        except NotProven as error:
+            if limited is not None:
+                await limited.fast.note_failure(client_id, source)
+            reason = str(error) if usable else self._reason(client, credentials.method)
+            raise refusal(_FAILED, reason=reason) from None
+        except NotAcceptable as error:
+            raise refusal(f"the client assertion is not accepted: {error}") from None
+        if limited is not None:
+            limited.fast.note_success(client_id, source)
+        assert usable is not None  # noqa: S101  # nobody signs for an unknown client
+        return VerifiedClient(
+            usable, authenticated=True, method=credentials.method, secret_id=secret_id
+        )
+
+    def _too_many(self, error: TooManyGuesses, credentials: Credentials) -> InvalidClient:
+        if error.retry_after is not None:
+            throttled = TooManyWrongSecrets(_FAILED, reason=_THROTTLED)
+            return throttled.with_headers(error.retry_after)
+        return self._refusal(credentials.by_header)(_FAILED, reason=_THROTTLED)
+
+    def _read_assertion(self, form: Form) -> Credentials:
+        if self.assertions is None or form.get("client_assertion_type") != JWT_BEARER:
+            raise InvalidRequest("the client_assertion_type is not supported")
+        assertion = form.require("client_assertion")
+        try:
+            credentials = self.assertions().read(assertion, form.get("client_id"))
+        except NotProven as error:
+            raise self._refusal(False)(_FAILED, reason=str(error)) from None
+        return self._require_enabled(credentials, False)
 
     def _may_use(self, client: Client, method: str) -> bool:
         registered = client.token_endpoint_auth_method
@@ -112,7 +208,8 @@ class ClientAuthenticator:
 
     def _require_enabled(self, credentials: Credentials, by_header: bool) -> Credentials:
         # Basic without a secret is the way in which some libraries send a mere client_id.
-        method = "none" if credentials.secret is None else credentials.method
+        proof = credentials.secret or credentials.assertion
+        method = "none" if proof is None else credentials.method
         if method not in self.methods:
             raise self._refusal(by_header)("the client authentication method is not supported")
         return credentials
@@ -132,4 +229,6 @@ class ClientAuthenticator:
         return "wrong or expired client secret"
 
 
+_MECHANISMS = 3
+_THROTTLED = "too many wrong secrets"
 _FAILED = "client authentication failed"

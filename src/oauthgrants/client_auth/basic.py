@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from binascii import a2b_base64
+from binascii import Error as NotBase64
+from binascii import a2b_base64, b2a_base64
 
 from oauthgrants.client_auth.credentials import Credentials
 from oauthgrants.errors import InvalidClient, InvalidRequest
 from oauthgrants.forms import decode_form_text
 from oauthgrants.secret import Secret
 
-# The decoder of the standard library is lenient, even in its strict mode.
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _MALFORMED = "the Basic credentials are malformed"
 
 
@@ -34,13 +32,13 @@ def read_basic(authorization: str, client_id: str | None) -> Credentials:
     if scheme.lower() != "basic":
         raise InvalidClient("the authentication scheme is not supported")
     encoded = encoded.strip(" ")
-    if not _BASE64.fullmatch(encoded):
-        raise InvalidRequest(_MALFORMED)
     try:
-        name, colon, secret = a2b_base64(encoded).decode().partition(":")
-    except UnicodeDecodeError:
+        octets = a2b_base64(encoded)
+        name, colon, secret = octets.decode().partition(":")
+    except (NotBase64, ValueError):
         raise InvalidRequest(_MALFORMED) from None
-    if not colon:
+    # The decoder is lenient, even in its strict mode: it skips what is not of the alphabet.
+    if not colon or b2a_base64(octets, newline=False).decode() != encoded:
         raise InvalidRequest(_MALFORMED)
     name, secret = decode_form_text(name), decode_form_text(secret)
     if client_id is not None and client_id != name:

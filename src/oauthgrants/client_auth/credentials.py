@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import attrs
+from typing import TYPE_CHECKING
 
+from oauthgrants.brief import brief
 from oauthgrants.errors import InvalidRequest
 from oauthgrants.forms import is_vschar
 from oauthgrants.secret import Secret
 
+if TYPE_CHECKING:
+    # Only for annotations: who has no clients that sign never loads joserfc.
+    from oauthgrants.jose import Jws
 
-@attrs.frozen(kw_only=True)
+
+@brief(kw_only=True)
 class Credentials:
     """
     Who a request claims to come from.
@@ -19,6 +24,7 @@ class Credentials:
         secret: None where none, or an empty one, was sent.
         method: The registered name of the method.
         by_header: Whether they came in the ``Authorization`` field.
+        assertion: What the client has signed, None with a method without.
 
     Raises:
         InvalidRequest: A character is not VSCHAR (RFC 6749, A.1 and A.2).
@@ -28,6 +34,7 @@ class Credentials:
     secret: Secret | None = None
     method: str
     by_header: bool = False
+    assertion: Jws | None = None
 
     def __attrs_post_init__(self) -> None:
         secret = "" if self.secret is None else self.secret.reveal()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 import attrs
 
 from oauthgrants.clients import Client, ClientSecret
 from oauthgrants.hashing import fast_digest, is_fast_digest, matches_fast_digest
 from oauthgrants.ports import ClientStore, Hasher, resolve
-from oauthgrants.secret import Secret
+from oauthgrants.secret import Secret, random_id
 
-_NOBODYS = fast_digest(Secret(""))
+_NOBODYS = (ClientSecret(hash=fast_digest(Secret(random_id(32)))),)
+"""What an unknown client is compared with."""
 
 
 @attrs.define(kw_only=True)
@@ -33,6 +35,29 @@ class SecretVerifier:
     hasher: Hasher
     _has_met_slow: bool = attrs.field(default=False, init=False)
 
+    def is_slow(self, client: Client | None) -> bool:
+        """Return whether what *client* shows goes to the hasher, right or wrong."""
+        if client is None:
+            return self._has_met_slow
+        return not all(is_fast_digest(kept.hash) for kept in client.secrets)
+
+    def find_at_once(
+        self, client: Client | None, presented: Secret, now: datetime
+    ) -> ClientSecret | None:
+        """
+        Return which of its live secrets *client* showed, of those that machines made.
+
+        None for an unknown client costs what one with a digest does.
+        """
+        for kept in _NOBODYS if client is None else client.secrets:
+            if (
+                is_fast_digest(kept.hash)
+                and kept.is_live(now)
+                and matches_fast_digest(kept.hash, presented)
+            ):
+                return kept
+        return None
+
     async def find_match(
         self, client: Client | None, presented: Secret, now: datetime
     ) -> ClientSecret | None:
@@ -44,29 +69,21 @@ class SecretVerifier:
             presented: What was sent.
             now: Secrets that have expired by then do not count.
         """
-        if client is None:
-            await self._refuse_at_cost(presented)
-            return None
-        live = [kept for kept in client.secrets if kept.is_live(now)]
-        slow = [kept for kept in live if not is_fast_digest(kept.hash)]
-        for kept in live:
-            if is_fast_digest(kept.hash) and matches_fast_digest(kept.hash, presented):
-                return kept
-        for kept in slow:
-            self._has_met_slow = True
+        matched = self.find_at_once(client, presented, now)
+        if matched is not None:
+            return matched
+        has_slow = False
+        for kept in _NOBODYS if client is None else client.secrets:
+            if is_fast_digest(kept.hash) or not kept.is_live(now):
+                continue
+            has_slow = self._has_met_slow = True
             if await resolve(self.hasher.verify(kept.hash, presented)):
-                await self._upgrade(client, kept, presented)
+                await self._upgrade(cast("Client", client), kept, presented)
                 return kept
-        if not slow:
-            await self._refuse_at_cost(presented)
-        return None
-
-    async def _refuse_at_cost(self, presented: Secret) -> None:
-        """Do the work of a comparison, for there is nothing to compare with."""
-        if self._has_met_slow:
+        if self._has_met_slow and not has_slow:
+            # There is nothing to compare with; the work is done all the same.
             await resolve(self.hasher.verify(None, presented))
-        else:
-            matches_fast_digest(_NOBODYS, presented)
+        return None
 
     async def _upgrade(self, client: Client, kept: ClientSecret, presented: Secret) -> None:
         if await resolve(self.hasher.needs_rehash(kept.hash)):

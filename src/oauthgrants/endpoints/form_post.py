@@ -77,7 +77,7 @@ class FormEndpoint:
             form = self._require_form(request)
             credentials = self.authenticator.read(request, form)
             client_id = credentials.client_id
-            client = await self.authenticator.authenticate(credentials)
+            client = await self.authenticator.authenticate(credentials, request.source)
             return await self.handler(request, form, client)
         except OAuthError as error:
             self.record(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from oauthgrants.algorithms import ALGORITHMS_OF
 from oauthgrants.wire import encode_json
 
 
@@ -64,8 +65,13 @@ def generate_metadata(
         ValueError: What it adds is not JSON.
     """
     methods = sorted(auth_methods)
+    algorithms = sorted({name for each in methods for name in ALGORITHMS_OF.get(each, ())})
     members = {
         **wired,
+        **{
+            f"{endpoint}_endpoint_auth_signing_alg_values_supported": algorithms
+            for endpoint in ("token", "revocation", "introspection")
+        },
         "token_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_methods_supported": methods,
         # Whoever introspects has to prove who it is (RFC 7662, 2.1).

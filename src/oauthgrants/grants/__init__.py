@@ -7,16 +7,19 @@ from typing import Any, Protocol
 
 import attrs
 
-from oauthgrants.clients import VerifiedClient
+from oauthgrants.brief import brief
+from oauthgrants.clients import Client, VerifiedClient
 from oauthgrants.events import Event
 from oauthgrants.forms import Form, Limits
 from oauthgrants.granting import ResourceRules, ScopeRules
 from oauthgrants.issuing import TokenIssuer
-from oauthgrants.ports import Clock, Hasher, TokenStore, UserStore
+from oauthgrants.mfa import WaitingSignIns
+from oauthgrants.ports import Clock, Hasher, ReplayStore, TokenStore, UserStore
+from oauthgrants.throttling.limited import LimitedGuesses
 from oauthgrants.tokens import TokenResponse
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class TokenRequest:
     """
     A token request whose client is authenticated and may use the grant.
@@ -47,7 +50,10 @@ class Services:
         clock: Tells the time.
         limits: How much a request may bring.
         record: Tells of events.
-        refreshes: Whether the refresh token grant is enabled.
+        grant_types: The grants that are enabled.
+        waiting: Sign-ins that wait for a second factor, None with nowhere to keep them.
+        replays: What may be used once, None with nowhere to keep it.
+        limited: Limits guesses at passwords and codes, None to have no limits.
         adapt: Returns a port of the grant's own as this server can call it.
     """
 
@@ -60,8 +66,15 @@ class Services:
     clock: Clock
     limits: Limits
     record: Callable[[Event], None]
-    refreshes: bool
+    grant_types: frozenset[str]
+    waiting: WaitingSignIns | None
+    replays: ReplayStore | None
+    limited: LimitedGuesses | None
     adapt: Callable[[Any], Any]
+
+    def may_refresh(self, client: Client) -> bool:
+        """Return whether a refresh token would be of use to *client*."""
+        return "refresh_token" in self.grant_types and "refresh_token" in client.grant_types
 
 
 GrantHandler = Callable[[TokenRequest], Awaitable[TokenResponse]]

@@ -8,6 +8,7 @@ from functools import partial
 
 import attrs
 
+from oauthgrants.brief import brief
 from oauthgrants.clients import Client
 from oauthgrants.errors import (
     InvalidGrant,
@@ -18,8 +19,19 @@ from oauthgrants.errors import (
 from oauthgrants.forms import Form, Limits
 from oauthgrants.grants import GrantHandler, Services, TokenRequest
 from oauthgrants.issuing import Issue
-from oauthgrants.ports import Hasher, PasswordVerifier, UserStore, resolve
+from oauthgrants.mfa import MFA_OTP
+from oauthgrants.ports import (
+    Hasher,
+    MaybeAwaitable,
+    PasswordVerifier,
+    SecondFactor,
+    UserStore,
+    resolve,
+)
+from oauthgrants.scopes import Scope
 from oauthgrants.secret import Secret
+from oauthgrants.throttling import Guess
+from oauthgrants.throttling.limited import WRONG
 from oauthgrants.tokens import TokenResponse, require_lifetime
 from oauthgrants.users import (
     Accepted,
@@ -42,7 +54,7 @@ class PasswordGrantWarning(UserWarning):
     """The password grant was enabled (RFC 9700, 2.4)."""
 
 
-@attrs.frozen
+@brief
 class PasswordRequest:
     """The parameters of RFC 6749, 4.3.2."""
 
@@ -76,6 +88,8 @@ class PasswordGrant:
 
     Attributes:
         verifier: Who checks passwords; None for the server's own users and hasher.
+        second_factor: What some users have to show beside, by `MfaOtpGrant`; None for nothing,
+            but for those for whom the verifier answers ``MfaRequired``.
         first_party_only: Whether clients have to be marked ``first_party``.
         refresh_tokens: Whether clients registered for ``refresh_token`` get one.
         access_token_lifetime: Whole seconds, None for the server's.
@@ -83,6 +97,7 @@ class PasswordGrant:
     """
 
     verifier: PasswordVerifier | None = None
+    second_factor: SecondFactor | None = None
     first_party_only: bool = True
     refresh_tokens: bool = True
     access_token_lifetime: timedelta | None = attrs.field(default=None, validator=require_lifetime)
@@ -118,14 +133,15 @@ class PasswordGrant:
         asked = PasswordRequest.from_form(request.form, services.limits)  # 4.3.2
         audience = services.resources.read(client, request.form.get_all("resource"))  # RFC 8707
         scope_request = services.scopes.read(client, asked.scope)  # 3.3
-        outcome: PasswordOutcome = await resolve(
-            verifier.verify_password(asked.username, asked.password, client.client)
-        )
+        outcome = await self._verify(services, verifier, request, asked)
         user = self._require_accepted(outcome)
+        scope = await services.scopes.grant(scope_request, client, user)
+        if isinstance(outcome, SecondFactorWanted) or await self._wants_more(user, client.client):
+            raise await self._ask(services, request, user, scope, audience)
         issue = Issue(
             client=client,
             grant_type=self.grant_type,
-            scope=await services.scopes.grant(scope_request, client, user),
+            scope=scope,
             audience=audience,
             user=user,
             # The password has done its work: nothing after it gets to see it.
@@ -135,19 +151,53 @@ class PasswordGrant:
             refresh_token_lifetime=self.refresh_token_lifetime,
         )
         return await services.issuer.issue(  # 4.3.3
-            issue, with_refresh_token=self._may_refresh(services, client.client)
+            issue, with_refresh_token=self.refresh_tokens and services.may_refresh(client.client)
         )
 
-    def _may_refresh(self, services: Services, client: Client) -> bool:
-        return self.refresh_tokens and services.refreshes and "refresh_token" in client.grant_types
+    async def _verify(
+        self,
+        services: Services,
+        verifier: PasswordVerifier,
+        request: TokenRequest,
+        asked: PasswordRequest,
+    ) -> PasswordOutcome:
+        client = request.client.client
+
+        def check() -> MaybeAwaitable[PasswordOutcome]:
+            return verifier.verify_password(asked.username, asked.password, client)
+
+        if services.limited is None:
+            return await resolve(check())
+        guess = Guess(
+            kind="password",
+            name=asked.username,
+            client_id=client.client_id,
+            source=request.source,
+        )
+        return await services.limited.make(guess, check, _is_right)
+
+    async def _wants_more(self, user: User, client: Client) -> bool:
+        return self.second_factor is not None and await resolve(
+            self.second_factor.is_wanted(user, client)
+        )
+
+    async def _ask(
+        self,
+        services: Services,
+        request: TokenRequest,
+        user: User,
+        scope: Scope,
+        audience: tuple[str, ...],
+    ) -> MfaRequired:
+        if services.waiting is None or MFA_OTP not in services.grant_types:
+            return MfaRequired("a second factor is required")
+        return await services.waiting.begin(request.client, user, scope, audience, request.source)
 
     def _require_accepted(self, outcome: PasswordOutcome) -> User:
         match outcome:
-            case Accepted(user) if user.active:
+            case Accepted(user) | SecondFactorWanted(user) if user.active:
                 return user
-            case SecondFactorWanted():
-                raise MfaRequired("a second factor is required")
-            case Accepted():
+            case Accepted() | SecondFactorWanted():
                 reason = Disabled().reason
             case Rejected(reason) | Disabled(reason) | Locked(reason):
                 pass
@@ -158,7 +208,11 @@ class PasswordGrant:
                     f"MfaRequired, not a {type(outcome).__name__}"
                 )
         # One answer for all of them: the client does not learn who exists.
-        raise InvalidGrant("the username or password is not valid", reason=reason)
+        raise InvalidGrant(WRONG["password"], reason=reason)
+
+
+def _is_right(outcome: PasswordOutcome) -> bool:
+    return isinstance(outcome, Accepted | SecondFactorWanted)
 
 
 @attrs.frozen

@@ -8,10 +8,10 @@ A test module subclasses `AdapterContract`, or `AsyncAdapterContract` for an ada
         @contextmanager
         def mount(self, server, *, prefix, trusted_proxies):
             app = Flask(__name__)
-            app.register_blueprint(
-                oauth_blueprint(server, trusted_proxies=trusted_proxies), url_prefix=prefix
-            )
+            FlaskOAuth(server, trusted_proxies=trusted_proxies).init_app(app)
             yield partial(send_by_test_client, app.test_client())
+
+What guards routes has a contract of its own, `guard_contract`.
 
 The tests are plain asserts and run under pytest, which shows more of a failure after
 ``pytest.register_assert_rewrite("oauthgrants.testing.adapter_contract")``.

@@ -2,9 +2,10 @@
 What every store has to do, as tests to inherit.
 
 There is a contract for each port: `ClientStoreContract`, `UserStoreContract`,
-`TokenStoreContract` and `DenyListContract`. A store that fills one is tested by one; one that
-fills all four is tested by `StoreContract`. A test module subclasses it and says how an empty
-store is opened::
+`TokenStoreContract`, `DenyListContract`, `ReplayStoreContract`, `AttemptStoreContract`,
+`KnownSourcesContract` and `MfaTokenStoreContract`. A store that fills one is tested by one; one
+that fills all of them is tested by `StoreContract`. A test module subclasses it and says how an
+empty store is opened::
 
     class TestSqlite(TokenStoreContract[SqliteTokens]):
         @contextmanager
@@ -23,22 +24,31 @@ or, mixed with ``unittest.TestCase``, under unittest.
 from __future__ import annotations
 
 from abc import abstractmethod
+from os import urandom
 from typing import TypeVar
 
-from oauthgrants.assembly import Store
+from oauthgrants.attempts import AttemptLimit
 from oauthgrants.clients import Client
-from oauthgrants.ports import TokenStore
+from oauthgrants.ports import Store, TokenStore
+from oauthgrants.testing import store_samples as samples
+from oauthgrants.testing.attempt_contract import AttemptStoreContract
 from oauthgrants.testing.client_and_user_contracts import ClientStoreContract, UserStoreContract
 from oauthgrants.testing.deny_list_contract import DenyListContract
+from oauthgrants.testing.replay_contract import ReplayStoreContract
 from oauthgrants.testing.rotation_contract import RotationContract
 from oauthgrants.testing.rotation_race_contract import RotationRaceContract
+from oauthgrants.testing.sign_in_contracts import KnownSourcesContract, MfaTokenStoreContract
 from oauthgrants.testing.store_driver import Opened, refused
 from oauthgrants.testing.token_contract import TokenKeepingContract
 from oauthgrants.users import User
 
 __all__ = [
+    "AttemptStoreContract",
     "ClientStoreContract",
     "DenyListContract",
+    "KnownSourcesContract",
+    "MfaTokenStoreContract",
+    "ReplayStoreContract",
     "StoreContract",
     "TokenStoreContract",
     "UserStoreContract",
@@ -53,7 +63,14 @@ class TokenStoreContract(TokenKeepingContract[K], RotationContract[K], RotationR
 
 
 class StoreContract(
-    ClientStoreContract[F], UserStoreContract[F], TokenStoreContract[F], DenyListContract[F]
+    ClientStoreContract[F],
+    UserStoreContract[F],
+    TokenStoreContract[F],
+    DenyListContract[F],
+    ReplayStoreContract[F],
+    AttemptStoreContract[F],
+    KnownSourcesContract[F],
+    MfaTokenStoreContract[F],
 ):
     """What a store of everything has to do: each port's contract, and how they go together."""
 
@@ -93,3 +110,39 @@ class StoreContract(
             self.add_user(store, user)
 
             assert self.resolve(store.find_user("app")) == user
+
+    def test_an_mfa_token_is_no_other_token(self) -> None:
+        """Half a sign-in opens nothing, and is not revoked or taken for another."""
+        with self._open() as store:
+            access, refresh = samples.make_pair()
+            mfa = samples.make_mfa_token()
+            self.resolve(store.save_tokens(access, refresh))
+            self.resolve(store.save_mfa_token(mfa))
+
+            for token in (access, refresh):
+                assert self.resolve(store.find_mfa_token(token.digest)) is None
+                assert self.resolve(store.take_mfa_token(token.digest)) is False
+            assert self.resolve(store.find_access_token(mfa.digest)) is None
+            assert self.resolve(store.find_refresh_token(mfa.digest)) is None
+            self.resolve(store.revoke_access_token(mfa.digest))
+
+            assert self.resolve(store.find_access_token(access.digest)) == access
+            assert self.resolve(store.find_refresh_token(refresh.digest)) == refresh
+            assert self.resolve(store.find_mfa_token(mfa.digest)) == mfa
+
+    def test_a_digest_is_of_one_port(self) -> None:
+        """What was used once is no known source, and neither is what was guessed at."""
+        with self._open() as store:
+            used, guessed, known = urandom(32), urandom(32), urandom(32)
+            now, hour = samples.moment(), samples.HOUR
+            limit = AttemptLimit(max_failures=1, window=hour, longest_wait=hour)
+            self.resolve(store.add_if_absent(used, now + hour))
+            self.resolve(store.begin_attempt(guessed, limit, now))
+            self.resolve(store.remember_source(known, now + hour))
+
+            for digest in (used, guessed):
+                assert self.resolve(store.is_known_source(digest, now)) is False
+            for digest in (used, known):
+                assert self.resolve(store.begin_attempt(digest, limit, now)) is True
+            for digest in (guessed, known):
+                assert self.resolve(store.add_if_absent(digest, now + hour)) is True

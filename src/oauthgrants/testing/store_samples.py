@@ -1,9 +1,10 @@
-"""Clients, users and tokens that a careless store would not give back as they were."""
+"""Clients, users, tokens and digests that a careless store would not give back as they were."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from os import urandom
 from typing import Any
 
@@ -12,7 +13,7 @@ import attrs
 from oauthgrants.clients import Client, ClientSecret
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import random_id
-from oauthgrants.tokens import AccessToken, RefreshToken
+from oauthgrants.tokens import AccessToken, MfaToken, RefreshToken
 from oauthgrants.users import User
 
 MOMENT = timedelta(microseconds=1)
@@ -67,6 +68,20 @@ def make_refresh_token(**changes: Any) -> RefreshToken:
         "family": random_id(),
     }
     return RefreshToken(**usual | changes)
+
+
+def make_mfa_token(**changes: Any) -> MfaToken:
+    """Return what a sign-in with the right password brings, but for *changes*."""
+    usual: dict[str, Any] = {
+        "digest": urandom(32),
+        "client_id": "app",
+        "sub": "user-1",
+        "username": "alice",
+        "scope": Scope.of("profile"),
+        "issued_at": moment(),
+        "lifetime": HOUR,
+    }
+    return MfaToken(**usual | changes)
 
 
 def make_pair(**changes: Any) -> tuple[AccessToken, RefreshToken]:
@@ -145,10 +160,40 @@ def refresh_tokens() -> Iterator[RefreshToken]:
     yield make_refresh_token(digest=bytes(range(32)), parent=bytes(32))
 
 
+def mfa_tokens() -> Iterator[MfaToken]:
+    """Return tokens that use every attribute, with and without what is optional."""
+    yield make_mfa_token()
+    yield make_mfa_token(digest=bytes(32), scope=Scope(), lifetime=timedelta(minutes=1))
+    yield make_mfa_token(
+        client_id=ODD_ASCII,
+        sub=ODD_TEXT,
+        username=ODD_TEXT + "!",
+        scope=Scope.of("%s 100% a'b"),
+        audience=("https://z.example/?a=%20&b='", ODD_TEXT, "https://a.example"),
+        lifetime=timedelta(days=36500),
+    )
+
+
+# The public key of RFC 7515, Appendix A.3
+_JWKS = """{"keys": [{
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+}]}"""
+
+
 def clients() -> Iterator[Client]:
     """Return clients that use every attribute, with and without what is optional."""
     yield Client.public("phone")
     yield Client.public(ODD_ASCII, scope="", client_name=ODD_TEXT, resources=("urn:b", "urn:a"))
+    yield Client.with_keys(
+        "signer",
+        jwks_uri="https://client.example/jwks?a=%20&b='",
+        token_endpoint_auth_signing_alg="ES256",
+    )
+    if find_spec("joserfc"):  # keys are looked at, which takes the extra jwt
+        yield Client.with_keys("holder", jwks=_JWKS)
     yield Client(
         client_id="everything",
         token_endpoint_auth_method="client_secret_post",
@@ -182,6 +227,12 @@ def users() -> Iterator[User]:
     )
     yield User(sub="user-3", username="user-4", password_hash="", scope=Scope())
 
+
+DIGESTS = (
+    *(bytes(32), bytes(31) + b"\1", b"\1" + bytes(31), b"\xff" * 32, b"\x80" + bytes(31)),
+    *(b"a" * 32, b"A" * 32, b"a" * 31 + b" ", b" " + b"a" * 31, b"a" * 31 + b"%", b"a" * 31 + b"_"),
+)
+"""Digests that are told apart: no text, no number, and a NUL is no end."""
 
 LOOKALIKES = ("Alice", "alice", "ALICE", "alice ", " alice", "ali_e", "ali%", "al*", "alice\\")
 """Names that are told apart, though a collation or a pattern would not."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol, runtime_checkable
 
 import attrs
 
 from oauthgrants.events import Event
 from oauthgrants.fetching import Fetcher
+from oauthgrants.gates import Gate as Gate  # public here too
 from oauthgrants.ports import Clock, MaybeAwaitable
 from oauthgrants.secret import Secret
 from oauthgrants.tokens import AccessToken
@@ -32,14 +32,6 @@ class TokenFinder(Protocol):
         Raises:
             InvalidToken: Instead of None, to say why; every other exception counts as a fault.
         """
-        ...
-
-
-class Gate(AbstractAsyncContextManager[None], Protocol):
-    """Lets one at a time pass."""
-
-    def locked(self) -> bool:
-        """Return whether somebody is inside."""
         ...
 
 

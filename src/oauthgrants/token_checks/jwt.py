@@ -15,9 +15,9 @@ from oauthgrants.jose import (
     ExpiredJwt,
     InvalidJwt,
     UnknownKey,
-    require_times,
     verify_jwt,
 )
+from oauthgrants.jwt_claims import require_times
 from oauthgrants.ports import Clock
 from oauthgrants.secret import Secret
 from oauthgrants.token_checks import Services

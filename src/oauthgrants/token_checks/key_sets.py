@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 from oauthgrants.jose import PublicKey
+from oauthgrants.jwk_sets import Keys, members_of
 from oauthgrants.token_checks import Services
-
-Keys = tuple[PublicKey, ...]
-"""Keys of one moment."""
 
 
 class KeySet(Protocol):
@@ -74,9 +72,3 @@ class StaticKeys:
     async def get_newer(self, than: Keys) -> Keys:
         """Return *than*: what is given does not change."""
         return than
-
-
-def members_of(jwks: Mapping[str, Any]) -> Sequence[Any]:
-    """Return what *jwks* has as ``keys``, nothing if that is no array."""
-    members: Any = jwks.get("keys")
-    return cast("Sequence[Any]", members) if isinstance(members, list) else []

@@ -12,11 +12,10 @@ from oauthgrants.hashing import token_digest
 from oauthgrants.jose import (
     ALGORITHMS,
     InvalidJwt,
-    audience_of,
     looks_like_jwt,
-    require_times,
     verify_jwt,
 )
+from oauthgrants.jwt_claims import audience_of, require_times
 from oauthgrants.keys import KeySource
 from oauthgrants.ports import Clock, DenyList, resolve
 from oauthgrants.scopes import Scope

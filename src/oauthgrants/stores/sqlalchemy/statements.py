@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Delete,
+    Dialect,
     Insert,
     Select,
     Table,
@@ -16,6 +17,8 @@ from sqlalchemy import (
     delete,
     insert,
     literal,
+    null,
+    or_,
     select,
     update,
 )
@@ -31,11 +34,14 @@ class Statements:
     column, since SQLAlchemy keeps the names of columns for values.
     """
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, dialect: Dialect) -> None:
         self.tables = tables
         clients, secrets, users = tables.clients, tables.client_secrets, tables.users
         access, refresh = tables.access_tokens, tables.refresh_tokens
         families, denials = tables.families, tables.denials
+        replays, attempts = tables.replays, tables.attempts
+        sources, mfa_tokens = tables.known_sources, tables.mfa_tokens
+        upsert = _upsert_of(dialect)
 
         self.add_identifier: Insert = insert(tables.identifiers)
         self.add_client: Insert = insert(clients)
@@ -45,6 +51,7 @@ class Statements:
         self.add_access_token: Insert = insert(access)
         self.add_refresh_token: Insert = insert(refresh)
         self.add_denial: Insert = insert(denials)
+        self.add_mfa_token: Insert = insert(mfa_tokens)
 
         self.find_client: Select[Any] = (
             select(
@@ -104,12 +111,71 @@ class Statements:
             .limit(1)
         )
 
-        self.delete_expired: tuple[Delete, ...] = (
-            _delete_expired(access, access.c.digest),
-            _delete_expired(refresh, refresh.c.digest),
-            _delete_expired(denials, denials.c.identifier),
+        self.add_replay = (
+            upsert(replays)
+            .on_conflict_do_nothing(index_elements=["digest"])
+            .returning(replays.c.digest)
         )
-        self.delete_expired_families = _delete_expired(families, families.c.family)
+        self.lock_attempts = (
+            upsert(attempts)
+            .on_conflict_do_update(
+                index_elements=["digest"],
+                set_={"failures": attempts.c.failures},
+                # What comes too early writes nothing, and finds nothing.
+                where=or_(
+                    attempts.c.allowed_at.is_(None),
+                    attempts.c.allowed_at <= bindparam("now", type_=Moment),
+                ),
+            )
+            .returning(*(column for column in attempts.c if column.name != "digest"))
+        )
+        self.count_attempt: Update = update(attempts).where(attempts.c.digest == bindparam("key"))
+        self.withdraw_attempt: Update = self.count_attempt.where(attempts.c.failures > 0).values(
+            failures=attempts.c.failures - 1,
+            allowed_at=null(),
+            forgotten_at=attempts.c.forgotten_before,
+        )
+        self.delete_attempts: Delete = delete(attempts).where(attempts.c.digest == bindparam("key"))
+
+        new_source = upsert(sources)
+        self.add_source = new_source.on_conflict_do_update(
+            index_elements=["digest"],
+            set_={"expires_at": new_source.excluded.expires_at},
+            where=sources.c.expires_at < new_source.excluded.expires_at,
+        )
+        self.find_source: Select[Any] = (
+            select(literal(1))
+            .select_from(sources)
+            .where(
+                sources.c.digest == bindparam("key"),
+                sources.c.expires_at > bindparam("now", type_=Moment),
+            )
+        )
+        self.find_mfa_token = _find_token(mfa_tokens)
+        self.delete_mfa_token: Delete = delete(mfa_tokens).where(
+            mfa_tokens.c.digest == bindparam("key")
+        )
+
+        self.delete_expired: tuple[Delete, ...] = (
+            *(
+                _delete_expired(table.c.digest, table.c.expires_at)
+                for table in (access, refresh, replays, sources, mfa_tokens)
+            ),
+            _delete_expired(denials.c.identifier, denials.c.expires_at),
+            _delete_expired(attempts.c.digest, attempts.c.forgotten_at),
+        )
+        self.delete_expired_families = _delete_expired(families.c.family, families.c.expires_at)
+
+
+def _upsert_of(dialect: Dialect) -> Any:
+    """Return the INSERT that knows ON CONFLICT; most other databases have no such thing."""
+    if dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert
 
 
 def _find_token(table: Table) -> Select[Any]:
@@ -124,14 +190,8 @@ def _prolong(table: Table, key: Column[Any]) -> Update:
     return update(table).where(key == bindparam("key")).values(expires_at=later)
 
 
-def _delete_expired(table: Table, key: Column[Any]) -> Delete:
+def _delete_expired(key: Column[Any], end: Column[Any]) -> Delete:
     now = bindparam("now", type_=Moment)
-    expired = (
-        select(key)
-        .where(table.c.expires_at <= now)
-        .order_by(table.c.expires_at)
-        .limit(bindparam("most"))
-        .scalar_subquery()
-    )
+    expired = select(key).where(end <= now).order_by(end).limit(bindparam("most")).scalar_subquery()
     # The moment is asked for twice: a row that was prolonged meanwhile stays.
-    return delete(table).where(key.in_(expired), table.c.expires_at <= now)
+    return delete(key.table).where(key.in_(expired), end <= now)

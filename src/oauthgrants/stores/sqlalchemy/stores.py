@@ -10,31 +10,30 @@ from random import random
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, event
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from oauthgrants.stores.sqlalchemy import operations
-from oauthgrants.stores.sqlalchemy.operations import Work
+from oauthgrants.stores.sqlalchemy import attempts, expiry, registrations, sign_ins, tokens
+from oauthgrants.stores.sqlalchemy.errors import hide_values, is_transient
 from oauthgrants.stores.sqlalchemy.statements import Statements
 from oauthgrants.stores.sqlalchemy.tables import Tables, make_tables
+from oauthgrants.stores.sqlalchemy.work import Work, is_single
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _ATTEMPTS = 5
-_SERIALIZATION_FAILURE, _DEADLOCK = "40001", "40P01"
-_SQLITE_BUSY = 5
 
 
 def _in_sync(
     operation: Callable[Concatenate[Work, P], T],
 ) -> Callable[Concatenate[SqlAlchemyStore, P], T]:
     """Return *operation* as a method of `SqlAlchemyStore`."""
-    single = operation in operations.SINGLE
 
     @wraps(operation)
     def method(self: SqlAlchemyStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        single = is_single(operation, *args, **kwargs)
         return self.run(lambda work: operation(work, *args, **kwargs), single=single)
 
     return method
@@ -44,10 +43,10 @@ def _in_async(
     operation: Callable[Concatenate[Work, P], T],
 ) -> Callable[Concatenate[AsyncSqlAlchemyStore, P], Awaitable[T]]:
     """Return *operation* as a method of `AsyncSqlAlchemyStore`."""
-    single = operation in operations.SINGLE
 
     @wraps(operation)
     async def method(self: AsyncSqlAlchemyStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        single = is_single(operation, *args, **kwargs)
         return await self.run(lambda work: operation(work, *args, **kwargs), single=single)
 
     return method
@@ -86,7 +85,7 @@ class SqlAlchemyStore:
         self.tables = make_tables(MetaData()) if tables is None else tables
         """The tables, for migrations and reports."""
         self._bind = bind
-        self._statements = Statements(self.tables)
+        self._statements = Statements(self.tables, self.engine.dialect)
         if isinstance(bind, Engine):
             _prepare_sqlite(bind)
             self._single = bind.execution_options(**_options_of_single(bind))
@@ -109,6 +108,13 @@ class SqlAlchemyStore:
             operation: What to do; it may be called several times.
             single: Whether it is one statement, which is a transaction by itself.
         """
+        try:
+            return self._run(operation, single=single)
+        except Exception as error:
+            hide_values(error)
+            raise
+
+    def _run(self, operation: Callable[[Work], T], *, single: bool) -> T:
         if isinstance(self._bind, Session):
             return operation(Work(self._bind.connection(), self._statements))
         if isinstance(self._bind, Connection):
@@ -127,24 +133,33 @@ class SqlAlchemyStore:
         with engine.begin() as connection:
             return operation(Work(connection, self._statements))
 
-    add_client = _in_sync(operations.add_client)
-    replace_client = _in_sync(operations.replace_client)
-    find_client = _in_sync(operations.find_client)
-    replace_client_secret = _in_sync(operations.replace_client_secret)
-    add_user = _in_sync(operations.add_user)
-    replace_user = _in_sync(operations.replace_user)
-    find_user = _in_sync(operations.find_user)
-    find_user_by_sub = _in_sync(operations.find_user_by_sub)
-    replace_password_hash = _in_sync(operations.replace_password_hash)
-    save_tokens = _in_sync(operations.save_tokens)
-    find_access_token = _in_sync(operations.find_access_token)
-    find_refresh_token = _in_sync(operations.find_refresh_token)
-    rotate_refresh_token = _in_sync(operations.rotate_refresh_token)
-    revoke_family = _in_sync(operations.revoke_family)
-    revoke_access_token = _in_sync(operations.revoke_access_token)
-    deny = _in_sync(operations.deny)
-    is_denied = _in_sync(operations.is_denied)
-    delete_expired = _in_sync(operations.delete_expired)
+    add_client = _in_sync(registrations.add_client)
+    replace_client = _in_sync(registrations.replace_client)
+    find_client = _in_sync(registrations.find_client)
+    replace_client_secret = _in_sync(registrations.replace_client_secret)
+    add_user = _in_sync(registrations.add_user)
+    replace_user = _in_sync(registrations.replace_user)
+    find_user = _in_sync(registrations.find_user)
+    find_user_by_sub = _in_sync(registrations.find_user_by_sub)
+    replace_password_hash = _in_sync(registrations.replace_password_hash)
+    save_tokens = _in_sync(tokens.save_tokens)
+    find_access_token = _in_sync(tokens.find_access_token)
+    find_refresh_token = _in_sync(tokens.find_refresh_token)
+    rotate_refresh_token = _in_sync(tokens.rotate_refresh_token)
+    revoke_family = _in_sync(tokens.revoke_family)
+    revoke_access_token = _in_sync(tokens.revoke_access_token)
+    deny = _in_sync(tokens.deny)
+    is_denied = _in_sync(tokens.is_denied)
+    add_if_absent = _in_sync(attempts.add_if_absent)
+    begin_attempt = _in_sync(attempts.begin_attempt)
+    withdraw_attempt = _in_sync(attempts.withdraw_attempt)
+    clear_attempts = _in_sync(attempts.clear_attempts)
+    remember_source = _in_sync(sign_ins.remember_source)
+    is_known_source = _in_sync(sign_ins.is_known_source)
+    save_mfa_token = _in_sync(sign_ins.save_mfa_token)
+    find_mfa_token = _in_sync(sign_ins.find_mfa_token)
+    take_mfa_token = _in_sync(sign_ins.take_mfa_token)
+    delete_expired = _in_sync(expiry.delete_expired)
 
 
 class AsyncSqlAlchemyStore:
@@ -171,7 +186,7 @@ class AsyncSqlAlchemyStore:
         self.tables = make_tables(MetaData()) if tables is None else tables
         """The tables, for migrations and reports."""
         self._bind = bind
-        self._statements = Statements(self.tables)
+        self._statements = Statements(self.tables, self.engine.dialect)
         if isinstance(bind, AsyncEngine):
             _prepare_sqlite(bind.sync_engine)
             self._single = bind.execution_options(**_options_of_single(bind.sync_engine))
@@ -195,6 +210,13 @@ class AsyncSqlAlchemyStore:
             operation: What to do; it may be called several times.
             single: Whether it is one statement, which is a transaction by itself.
         """
+        try:
+            return await self._run(operation, single=single)
+        except Exception as error:
+            hide_values(error)
+            raise
+
+    async def _run(self, operation: Callable[[Work], T], *, single: bool) -> T:
         if isinstance(self._bind, AsyncSession):
             connection = await self._bind.connection()
             return await connection.run_sync(self._on, operation)
@@ -217,38 +239,33 @@ class AsyncSqlAlchemyStore:
     def _on(self, connection: Connection, operation: Callable[[Work], T]) -> T:
         return operation(Work(connection, self._statements))
 
-    add_client = _in_async(operations.add_client)
-    replace_client = _in_async(operations.replace_client)
-    find_client = _in_async(operations.find_client)
-    replace_client_secret = _in_async(operations.replace_client_secret)
-    add_user = _in_async(operations.add_user)
-    replace_user = _in_async(operations.replace_user)
-    find_user = _in_async(operations.find_user)
-    find_user_by_sub = _in_async(operations.find_user_by_sub)
-    replace_password_hash = _in_async(operations.replace_password_hash)
-    save_tokens = _in_async(operations.save_tokens)
-    find_access_token = _in_async(operations.find_access_token)
-    find_refresh_token = _in_async(operations.find_refresh_token)
-    rotate_refresh_token = _in_async(operations.rotate_refresh_token)
-    revoke_family = _in_async(operations.revoke_family)
-    revoke_access_token = _in_async(operations.revoke_access_token)
-    deny = _in_async(operations.deny)
-    is_denied = _in_async(operations.is_denied)
-    delete_expired = _in_async(operations.delete_expired)
-
-
-def is_transient(error: DBAPIError) -> bool:
-    """
-    Return whether the same transaction may well succeed if it is tried again.
-
-    Two transactions that wait for one another, or add the same row, end in an error for one of
-    them; PostgreSQL says so with a SQLSTATE, SQLite with a result code.
-    """
-    if isinstance(error, IntegrityError):
-        return True
-    state = getattr(error.orig, "sqlstate", None)
-    busy = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == _SQLITE_BUSY
-    return busy or state in {_SERIALIZATION_FAILURE, _DEADLOCK}
+    add_client = _in_async(registrations.add_client)
+    replace_client = _in_async(registrations.replace_client)
+    find_client = _in_async(registrations.find_client)
+    replace_client_secret = _in_async(registrations.replace_client_secret)
+    add_user = _in_async(registrations.add_user)
+    replace_user = _in_async(registrations.replace_user)
+    find_user = _in_async(registrations.find_user)
+    find_user_by_sub = _in_async(registrations.find_user_by_sub)
+    replace_password_hash = _in_async(registrations.replace_password_hash)
+    save_tokens = _in_async(tokens.save_tokens)
+    find_access_token = _in_async(tokens.find_access_token)
+    find_refresh_token = _in_async(tokens.find_refresh_token)
+    rotate_refresh_token = _in_async(tokens.rotate_refresh_token)
+    revoke_family = _in_async(tokens.revoke_family)
+    revoke_access_token = _in_async(tokens.revoke_access_token)
+    deny = _in_async(tokens.deny)
+    is_denied = _in_async(tokens.is_denied)
+    add_if_absent = _in_async(attempts.add_if_absent)
+    begin_attempt = _in_async(attempts.begin_attempt)
+    withdraw_attempt = _in_async(attempts.withdraw_attempt)
+    clear_attempts = _in_async(attempts.clear_attempts)
+    remember_source = _in_async(sign_ins.remember_source)
+    is_known_source = _in_async(sign_ins.is_known_source)
+    save_mfa_token = _in_async(sign_ins.save_mfa_token)
+    find_mfa_token = _in_async(sign_ins.find_mfa_token)
+    take_mfa_token = _in_async(sign_ins.take_mfa_token)
+    delete_expired = _in_async(expiry.delete_expired)
 
 
 def _pauses() -> Iterator[float]:

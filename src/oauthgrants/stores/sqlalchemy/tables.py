@@ -124,6 +124,10 @@ class Tables:
         access_tokens: By digest.
         refresh_tokens: By digest.
         denials: What the deny list remembers.
+        replays: What has been used, and may be used once.
+        attempts: How many guesses failed, by what they were made at.
+        known_sources: From where users have signed in.
+        mfa_tokens: Sign-ins that wait for a second factor, by digest.
     """
 
     identifiers: Table
@@ -134,6 +138,10 @@ class Tables:
     access_tokens: Table
     refresh_tokens: Table
     denials: Table
+    replays: Table
+    attempts: Table
+    known_sources: Table
+    mfa_tokens: Table
 
 
 def make_tables(metadata: MetaData, *, prefix: str = "oauth_") -> Tables:
@@ -164,6 +172,9 @@ def make_tables(metadata: MetaData, *, prefix: str = "oauth_") -> Tables:
             Column("secret_methods_equal", Boolean, nullable=False),
             Column("active", Boolean, nullable=False),
             Column("client_name", Text),
+            Column("jwks", Text),
+            Column("jwks_uri", Text),
+            Column("token_endpoint_auth_signing_alg", Text),
         ),
         client_secrets=Table(
             f"{prefix}client_secrets",
@@ -188,7 +199,7 @@ def make_tables(metadata: MetaData, *, prefix: str = "oauth_") -> Tables:
             metadata,
             _name("family", primary_key=True),
             Column("last_spent", LargeBinary(32)),
-            Column("expires_at", Moment, nullable=False, index=True),
+            _end("expires_at"),
         ),
         access_tokens=Table(
             f"{prefix}access_tokens",
@@ -214,7 +225,24 @@ def make_tables(metadata: MetaData, *, prefix: str = "oauth_") -> Tables:
             f"{prefix}denials",
             metadata,
             _name("identifier", primary_key=True),
-            Column("expires_at", Moment, nullable=False, index=True),
+            _end("expires_at"),
+        ),
+        replays=Table(f"{prefix}replays", metadata, _digest(), _end("expires_at")),
+        attempts=Table(
+            f"{prefix}attempts",
+            metadata,
+            _digest(),
+            Column("failures", Integer, nullable=False),
+            Column("allowed_at", Moment),
+            _end("forgotten_at"),
+            Column("forgotten_before", Moment, nullable=False),
+        ),
+        known_sources=Table(f"{prefix}known_sources", metadata, _digest(), _end("expires_at")),
+        mfa_tokens=Table(
+            f"{prefix}mfa_tokens",
+            metadata,
+            *_token_columns(),
+            Column("username", Text, nullable=False),
         ),
     )
 
@@ -223,15 +251,24 @@ def _name(name: str, *, nullable: bool = False, **rules: Any) -> Column[str]:
     return Column(name, String(255), nullable=nullable, **rules)
 
 
+def _digest() -> Column[bytes]:
+    return Column("digest", LargeBinary(32), primary_key=True)
+
+
+def _end(name: str) -> Column[datetime]:
+    """Return a column by which what is deleted is found."""
+    return Column(name, Moment, nullable=False, index=True)
+
+
 def _token_columns() -> list[Column[Any]]:
     return [
-        Column("digest", LargeBinary(32), primary_key=True),
+        _digest(),
         _name("client_id"),
         Column("sub", Text, nullable=False),
         Column("scope", ScopeText, nullable=False),
         Column("audience", Texts, nullable=False),
         Column("issued_at", Moment, nullable=False),
         Column("lifetime", Seconds, nullable=False),
-        # Of the value, not a part of it: what is deleted is found by it.
-        Column("expires_at", Moment, nullable=False, index=True),
+        # Of the value, not a part of it.
+        _end("expires_at"),
     ]

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from threading import Lock
+from typing import Protocol
 
 from oauthgrants.fetching import PerLoop
+
+
+class Gate(AbstractAsyncContextManager[None], Protocol):
+    """Lets one at a time pass."""
+
+    def locked(self) -> bool:
+        """Return whether somebody is inside."""
+        ...
 
 
 class ThreadGate:

@@ -1,0 +1,171 @@
+"""Clients in the database."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError
+from django.db.models import F
+
+from oauthgrants.adapters.django import models
+from oauthgrants.adapters.django.parts import Part, is_text
+from oauthgrants.adapters.django.transactions import delete
+from oauthgrants.clients import Client, ClientSecret
+
+_SECRET = ("hash", "expires_at", "secret_id")
+_JOINED = tuple(f"secrets__{name}" for name in _SECRET)
+
+
+class StoredClients(Part):
+    """The port `ClientStore`, and how clients are registered."""
+
+    def add_client(self, client: Client) -> None:
+        """
+        Register *client*.
+
+        Raises:
+            ValueError: Its ``client_id`` is a client's (RFC 6749, 2.2), or may be a user's
+                ``sub`` (RFC 9700, 4.15.1).
+        """
+        if self.users.may_be_sub(client.client_id):
+            raise ValueError(f"client_id {client.client_id!r} may be a user's sub")
+
+        def add() -> None:
+            try:
+                row = models.Client.objects.using(self.using).create(**_to_row(client))
+            except IntegrityError as taken:
+                raise ValueError(f"client_id {client.client_id!r} is registered already") from taken
+            self._add_secrets(row, client)
+
+        self.run(add)
+
+    def replace_client(self, client: Client) -> None:
+        """
+        Keep *client* in the place of the one with its ``client_id``.
+
+        Raises:
+            KeyError: There is none.
+        """
+
+        def replace() -> None:
+            rows = models.Client.objects.using(self.using).filter(client_id=client.client_id)
+            if not rows.update(**_to_row(client)):
+                raise KeyError(client.client_id)
+            row = rows.get()
+            delete(models.ClientSecret.objects.using(self.using).filter(client=row))
+            self._add_secrets(row, client)
+
+        self.run(replace)
+
+    def add_client_secret(
+        self, client_id: str, secret: ClientSecret, *, others_expire_at: datetime | None = None
+    ) -> None:
+        """
+        Let a client authenticate by *secret* too.
+
+        Args:
+            client_id: The client's.
+            secret: The new one.
+            others_expire_at: When those that it has end at the latest, None for when they would
+                anyway.
+
+        Raises:
+            KeyError: There is no such client.
+            ValueError: It is one without secrets.
+        """
+
+        def add() -> None:
+            rows = models.Client.objects.using(self.using).filter(client_id=client_id)
+            if not rows.update(active=F("active")):
+                raise KeyError(client_id)
+            row = rows.get()
+            if not row.needs_secret:
+                raise ValueError(f"client {client_id!r} has no use for a client_secret")
+            secrets = models.ClientSecret.objects.using(self.using)
+            if others_expire_at is not None:
+                others = secrets.filter(client=row)
+                others.exclude(expires_at__lte=others_expire_at).update(expires_at=others_expire_at)
+            secrets.create(client=row, **_to_secret_row(secret))
+
+        self.run(add)
+
+    def delete_client(self, client_id: str) -> None:
+        """Delete a client, and end its tokens; JWTs end by themselves."""
+
+        def delete_all() -> None:
+            clients = models.Client.objects.using(self.using).filter(client_id=client_id)
+            delete(models.ClientSecret.objects.using(self.using).filter(client__in=clients))
+            delete(clients)
+            self.revoke_tokens(client_id=client_id)
+
+        self.run(delete_all)
+
+    def revoke_tokens(self, **owner: str) -> None:
+        """
+        End all tokens of a client (``client_id=…``), or of whoever they speak for (``sub=…``).
+
+        JWTs end by themselves, as they are not kept.
+        """
+
+        def revoke() -> None:
+            refresh = models.RefreshToken.objects.using(self.using).filter(**owner).order_by()
+            families = models.Family.objects.using(self.using)
+            delete(families.filter(name__in=refresh.values("family")))
+            delete(refresh)
+            delete(models.AccessToken.objects.using(self.using).filter(**owner).order_by())
+
+        self.run(revoke)
+
+    def find_client(self, client_id: str) -> Client | None:
+        """Return the client with this id, None if there is none."""
+        if not is_text(client_id):
+            return None
+        # One statement, so that fields and secrets are those of one moment.
+        rows = self.run(
+            lambda: list(
+                models.Client.objects.using(self.using)
+                .filter(client_id=client_id)
+                .order_by("secrets__id")
+                .values(*models.CLIENT_FIELDS, *_JOINED)
+            ),
+            single=True,
+        )
+        if not rows:
+            return None
+        return Client(
+            secrets=tuple(_to_secret(row) for row in rows if row["secrets__hash"] is not None),
+            **{name: rows[0][name] for name in models.CLIENT_FIELDS},
+        )
+
+    def replace_client_secret(self, client_id: str, old: ClientSecret, new: ClientSecret) -> None:
+        """Keep *new* in the place of *old*."""
+        # The client by a subquery: with a join, Django would ask for the hash in a subquery too,
+        # where it is not asked again once another transaction has changed the row.
+        owner = models.Client.objects.using(self.using).filter(client_id=client_id).values("pk")
+        rows = models.ClientSecret.objects.using(self.using).filter(
+            client__in=owner, **_to_secret_row(old)
+        )
+        self.run(lambda: rows.update(**_to_secret_row(new)), single=True)
+
+    def _add_secrets(self, row: models.Client, client: Client) -> None:
+        for secret in client.secrets:
+            models.ClientSecret.objects.using(self.using).create(
+                client=row, **_to_secret_row(secret)
+            )
+
+
+def _to_row(client: Client) -> dict[str, Any]:
+    return {name: getattr(client, name) for name in models.CLIENT_FIELDS}
+
+
+def _to_secret_row(secret: ClientSecret) -> dict[str, Any]:
+    return {"hash": secret.hash, "expires_at": secret.expires_at, "secret_id": secret.id}
+
+
+def _to_secret(row: dict[str, Any]) -> ClientSecret:
+    return ClientSecret(
+        hash=row["secrets__hash"],
+        expires_at=row["secrets__expires_at"],
+        id=row["secrets__secret_id"],
+    )

@@ -1,0 +1,147 @@
+"""Keys of another party, fetched and kept for a while (RFC 7517, 5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+
+from oauthgrants.events import Event, Fault
+from oauthgrants.fetching import Fetcher, UnusableAnswer, fetch_object
+from oauthgrants.gates import Gate
+from oauthgrants.jose import InvalidJwt
+from oauthgrants.jwk_sets import Keys, usable_keys
+from oauthgrants.ports import Clock
+from oauthgrants.wire import HttpRequest, HttpResponse
+
+LIFETIME = timedelta(hours=1)
+"""How long keys are kept, unless it is said otherwise."""
+
+FLOOR = timedelta(seconds=10)
+"""How long lies between two fetches that unknown keys cause, unless it is said otherwise."""
+
+_ACCEPT = (("Accept", "application/json"),)
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=([0-9]{1,9})(?![0-9])", re.IGNORECASE)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@attrs.define(kw_only=True)
+class KeptKeys:
+    """
+    Keys and what is known of their age.
+
+    They are fetched when they are needed, again when they have been kept for long enough, and
+    when somebody names a key that is not among them. If that fails, the old ones stay.
+
+    Attributes:
+        find_uri: Says where the JWK Set is.
+        fetcher: Sends requests.
+        gate: Lets one fetch at a time.
+        clock: Tells the time.
+        record: Tells of events.
+        lifetime: For how long keys are kept; less if ``max-age`` says so.
+        floor: So long at least lies between two fetches that unknown keys cause, and between
+            one that failed and the next.
+    """
+
+    find_uri: Callable[[], Awaitable[str]]
+    fetcher: Fetcher
+    gate: Gate
+    clock: Clock
+    record: Callable[[Event], None]
+    lifetime: timedelta = LIFETIME
+    floor: timedelta = FLOOR
+    _keys: Keys = attrs.field(default=(), init=False)
+    _good_until: datetime = attrs.field(default=_LONG_AGO, init=False)
+    _may_search_at: datetime = attrs.field(default=_LONG_AGO, init=False)
+    _failed: bool = attrs.field(default=False, init=False)
+
+    async def get(self) -> Keys:
+        """
+        Return the keys as they are known, one or more.
+
+        Raises:
+            UnusableAnswer: There are none, since the last fetch failed.
+        """
+        if self._is_stale() and not (self._keys and self.gate.locked()):
+            async with self.gate:
+                # Who waited finds that another one has fetched.
+                if self._is_stale():
+                    await self._renew()
+        if not self._keys:
+            raise UnusableAnswer("the JWK Set: there is none, for the last fetch failed")
+        return self._keys
+
+    async def get_newer(self, than: Keys) -> Keys:
+        """
+        Return the keys now that somebody names one that *than* lacks, *than* if it stays so.
+
+        Raises:
+            UnusableAnswer: Nobody can say, since the last fetch failed.
+        """
+        async with self.gate:
+            if self._keys is than:
+                now = self.clock()
+                if now >= self._may_search_at:
+                    self._may_search_at = now + self.floor
+                    await self._fetch()
+                elif self._failed:
+                    # The token may be good: who can say, as long as the keys cannot be had.
+                    raise UnusableAnswer("the JWK Set: the last fetch failed")
+            return self._keys
+
+    def _is_stale(self) -> bool:
+        return self.clock() >= self._good_until
+
+    async def _renew(self) -> None:
+        try:
+            await self._fetch()
+        except Exception as error:
+            if not self._keys:
+                raise
+            self.record(Fault(at=self.clock(), error=error))
+
+    async def _fetch(self) -> None:
+        try:
+            uri = await self.find_uri()
+            jwks, response = await get_object(self.fetcher, uri, "the JWK Set")
+            keys = _read_keys(jwks)
+        except Exception:
+            self._failed = True
+            self._good_until = self.clock() + self.floor
+            raise
+        self._keys, self._failed = keys, False
+        self._good_until = self.clock() + self._lifetime_of(response)
+
+    def _lifetime_of(self, response: HttpResponse) -> timedelta:
+        fields = [value for name, value in response.headers if name.lower() == "cache-control"]
+        said = _MAX_AGE.search(",".join(fields))
+        if said is None:
+            return self.lifetime
+        return min(max(timedelta(seconds=int(said[1])), self.floor), self.lifetime)
+
+
+async def get_object(fetcher: Fetcher, url: str, name: str) -> tuple[dict[str, Any], HttpResponse]:
+    """
+    Return the JSON object at *url*, and the response.
+
+    Args:
+        fetcher: Sends the request.
+        url: Where to ask.
+        name: What is asked for, for the message.
+
+    Raises:
+        UnusableAnswer: The status is not 200, or the body no such object.
+    """
+    request = HttpRequest(method="GET", url=url, headers=_ACCEPT)
+    return await fetch_object(fetcher, request, name)
+
+
+def _read_keys(jwks: dict[str, Any]) -> Keys:
+    try:
+        return usable_keys(jwks)
+    except InvalidJwt as error:
+        raise UnusableAnswer(f"the JWK Set: {error}") from None

@@ -1,0 +1,17 @@
+"""
+Every port on one Redis or Valkey server or cluster, through redis-py, sync or async.
+
+`RedisStore` takes a ``redis.Redis`` or a ``redis.RedisCluster`` of the host's, `AsyncRedisStore`
+one of ``redis.asyncio``.
+"""
+
+from __future__ import annotations
+
+try:
+    from oauthgrants.stores.redis.stores import AsyncRedisStore, RedisStore
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "RedisStore needs redis-py: pip install 'oauthgrants[redis]'", name=missing.name
+    ) from missing
+
+__all__ = ["AsyncRedisStore", "RedisStore"]

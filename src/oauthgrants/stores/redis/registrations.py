@@ -1,0 +1,237 @@
+"""
+What the store does with clients and users.
+
+Both are kept under their identifier, a ``client_id`` or a ``sub``: so that none is both takes
+one key. A username is another key, anywhere in a cluster, that says who claims it; it is the
+claimant's if the user that is kept says so too. The claim comes first. The user has to follow
+soon, which the server checks; after twice that time, a claim without its user is void.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+
+from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.secret import random_id
+from oauthgrants.stores.redis import scripts
+from oauthgrants.stores.redis.keyspace import Keyspace
+from oauthgrants.stores.redis.records import decode, encode, parse, to_text
+from oauthgrants.users import User
+
+T = TypeVar("T", Client, User)
+
+_IDENTIFIER, _USERNAME = "id", "username"
+_KIND: dict[type[Any], str] = {Client: "client", User: "user"}
+_TRIES = 100
+_WRITE_WITHIN = 30_000
+"""For so many milliseconds after the claim the user may be written."""
+_CLAIM_LASTS = 60_000
+"""So long the username is nobody else's. More than that, since servers' clocks differ."""
+_ANY_TIME = 9 * 10**15
+
+
+async def add_client(keys: Keyspace, client: Client) -> None:
+    """
+    Register *client*.
+
+    Raises:
+        ValueError: Its ``client_id`` is a client's (RFC 6749, 2.2) or a user's ``sub``
+            (RFC 9700, 4.15.1).
+    """
+    if not await _add(keys, client.client_id, client, random_id(9), _ANY_TIME):
+        raise ValueError(
+            f"client_id {client.client_id!r} is registered already, or is a user's sub"
+        )
+
+
+async def replace_client(keys: Keyspace, client: Client) -> None:
+    """
+    Keep *client* in the place of the one with its ``client_id``.
+
+    Raises:
+        KeyError: There is none.
+    """
+    if not await _change(keys, Client, client.client_id, lambda _: client):
+        raise KeyError(client.client_id)
+
+
+async def find_client(keys: Keyspace, client_id: str) -> Client | None:
+    """Return the client with this id, None if there is none."""
+    _, client = await _read(keys, Client, client_id)
+    return client
+
+
+async def replace_client_secret(
+    keys: Keyspace, client_id: str, old: ClientSecret, new: ClientSecret
+) -> None:
+    """Keep *new* in the place of *old*."""
+
+    def replace(client: Client) -> Client:
+        secrets = tuple(new if kept == old else kept for kept in client.secrets)
+        return attrs.evolve(client, secrets=secrets)
+
+    await _change(keys, Client, client_id, replace)
+
+
+async def add_user(keys: Keyspace, user: User) -> None:
+    """
+    Add *user*.
+
+    Raises:
+        ValueError: The ``username`` or ``sub`` is a user's, or the ``sub`` a ``client_id``
+            (RFC 9700, 4.15.1).
+        TimeoutError: It took half a minute, and nothing was added.
+    """
+    taken = ValueError(
+        f"username {user.username!r} or sub {user.sub!r} exists already, or the sub is a client_id"
+    )
+    if await keys.execute("EXISTS", keys.key(_IDENTIFIER, user.sub)):
+        raise taken
+    caller = random_id(9)
+    claimed_at = await _claim(keys, user, caller, renames=False)
+    if claimed_at is None:
+        raise taken
+    if not await _add(keys, user.sub, user, caller, claimed_at + _WRITE_WITHIN):
+        # Somebody else has added the sub meanwhile.
+        await _release(keys, user.username, caller)
+        raise taken
+
+
+async def replace_user(keys: Keyspace, user: User) -> None:
+    """
+    Keep *user* in the place of the one with its ``sub``.
+
+    Raises:
+        KeyError: There is none.
+        ValueError: The ``username`` is another user's.
+        TimeoutError: It took half a minute, and nothing was replaced.
+    """
+    caller = random_id(9)
+    for _ in range(_TRIES):
+        record, kept = await _read(keys, User, user.sub)
+        if kept is None:
+            raise KeyError(user.sub)
+        if kept.username == user.username:
+            if await _exchange(keys, user.sub, record, user, _ANY_TIME):
+                return
+            continue
+        claimed = await keys.execute("HGET", keys.key(_USERNAME, kept.username), "by")
+        claimed_at = await _claim(keys, user, caller, renames=True)
+        if claimed_at is None:
+            raise ValueError(f"username {user.username!r} exists already")
+        if await _exchange(keys, user.sub, record, user, claimed_at + _WRITE_WITHIN):
+            await _release(keys, kept.username, claimed or "")
+            return
+    raise _too_often(user.sub)
+
+
+async def find_user(keys: Keyspace, username: str) -> User | None:
+    """Return the user who types *username*, None if there is none."""
+    sub = await keys.execute("HGET", keys.key(_USERNAME, username), "sub")
+    if sub is None:
+        return None
+    user = await find_user_by_sub(keys, json.loads(sub))
+    return user if user is not None and user.username == username else None
+
+
+async def find_user_by_sub(keys: Keyspace, sub: str) -> User | None:
+    """Return the user with this subject identifier, None if there is none."""
+    _, user = await _read(keys, User, sub)
+    return user
+
+
+async def replace_password_hash(keys: Keyspace, sub: str, old: str, new: str) -> None:
+    """Keep *new* in the place of *old*."""
+
+    def replace(user: User) -> User:
+        return attrs.evolve(user, password_hash=new) if user.password_hash == old else user
+
+    await _change(keys, User, sub, replace)
+
+
+async def _read(keys: Keyspace, kind: type[T], identifier: str) -> tuple[Any, T | None]:
+    """Return what is kept, as it is spelt and what it means."""
+    record = await keys.execute("HGET", keys.key(_IDENTIFIER, identifier), _KIND[kind])
+    return record, None if record is None else decode(kind, parse(record))
+
+
+async def _change(keys: Keyspace, kind: type[T], identifier: str, change: Callable[[T], T]) -> bool:
+    """Keep what *change* makes of what is kept; return whether there is anything."""
+    for _ in range(_TRIES):
+        record, kept = await _read(keys, kind, identifier)
+        if kept is None:
+            return False
+        changed = change(kept)
+        if changed == kept or await _exchange(keys, identifier, record, changed, _ANY_TIME):
+            return True
+    raise _too_often(identifier)
+
+
+async def _add(
+    keys: Keyspace, identifier: str, added: Client | User, caller: str, before: int
+) -> bool:
+    """Write *added* under *identifier*, and return whether that was free."""
+    key, kind = keys.key(_IDENTIFIER, identifier), _KIND[type(added)]
+    return _is_done(await keys.run(scripts.ADD, key, caller, before, kind, encode(added)))
+
+
+async def _exchange(
+    keys: Keyspace, identifier: str, record: Any, changed: Client | User, before: int
+) -> bool:
+    """Write *changed* in the place of *record*, and return whether that was still there."""
+    key, kind = keys.key(_IDENTIFIER, identifier), _KIND[type(changed)]
+    new = encode(changed)
+    return _is_done(await keys.run(scripts.EXCHANGE, key, before, kind, record, new))
+
+
+def _is_done(answer: str | bytes) -> bool:
+    outcome = to_text(answer)
+    if outcome == "late":
+        raise TimeoutError("the username may be another's by now: it took too long to write")
+    return outcome == "done"
+
+
+async def _claim(keys: Keyspace, user: User, caller: str, *, renames: bool) -> int | None:
+    """
+    Claim a username for *user*.
+
+    Args:
+        keys: Where it is.
+        user: Whose it shall be.
+        caller: Names the claim.
+        renames: Whether *user* has another one, and so a claim of its own to this one is void.
+
+    Returns:
+        When the claim began, in milliseconds; None if the username is another's.
+    """
+    void = ""
+    for _ in range(_TRIES):
+        answer = await keys.run(
+            scripts.CLAIM, keys.key(_USERNAME, user.username), caller, void, json.dumps(user.sub)
+        )
+        by, sub, at, age = map(to_text, answer)
+        if by == caller:
+            return int(at)
+        claimant: str = json.loads(sub)
+        if not (renames and claimant == user.sub):
+            if int(age) < _CLAIM_LASTS:
+                return None
+            # Asked after the time in which the claimant might have been written.
+            kept = await find_user_by_sub(keys, claimant)
+            if kept is not None and kept.username == user.username:
+                return None
+        void = by
+    return None
+
+
+async def _release(keys: Keyspace, username: str, by: Any) -> None:
+    """Give *username* up, unless it has been claimed anew."""
+    await keys.run(scripts.RELEASE, keys.key(_USERNAME, username), by)
+
+
+def _too_often(identifier: str) -> RuntimeError:
+    return RuntimeError(f"others changed {identifier!r} {_TRIES} times meanwhile")

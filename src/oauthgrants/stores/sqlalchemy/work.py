@@ -1,0 +1,93 @@
+"""
+What an operation works with: a connection within a transaction, and the store's statements.
+
+The first statement of whatever writes is one that writes. So SQLite has its one writer from
+the start, and nothing that was read before has changed meanwhile; PostgreSQL has the row
+locked that the rest depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import attrs
+from sqlalchemy import Connection
+
+from oauthgrants.stores.sqlalchemy.statements import Statements
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Work:
+    """
+    A transaction, and what to execute in it.
+
+    Attributes:
+        connection: Its connection.
+        statements: The store's.
+    """
+
+    connection: Connection
+    statements: Statements
+
+
+_Operation = Callable[Concatenate[Work, P], T]
+_SINGLE: dict[object, Callable[..., bool]] = {}
+
+
+def single(operation: _Operation[P, T]) -> _Operation[P, T]:
+    """Mark *operation* as one statement: nobody has to say where a transaction begins and ends."""
+    _SINGLE[operation] = lambda *_, **__: True
+    return operation
+
+
+def single_if(
+    condition: Callable[P, bool],
+) -> Callable[[_Operation[P, T]], _Operation[P, T]]:
+    """Mark an operation as one statement, if *condition* holds for what it is called with."""
+
+    def mark(operation: _Operation[P, T]) -> _Operation[P, T]:
+        _SINGLE[operation] = condition
+        return operation
+
+    return mark
+
+
+def is_single(operation: _Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+    """Return whether *operation* is one statement, called with these arguments."""
+    condition = _SINGLE.get(operation)
+    return condition is not None and condition(*args, **kwargs)
+
+
+def find_one(work: Work, statement: Any, key: str | bytes) -> dict[str, Any] | None:
+    """Return the row under *key*, None if there is none."""
+    if isinstance(key, str) and not is_text(key):
+        return None
+    row = work.connection.execute(statement, {"key": key}).mappings().first()
+    return None if row is None else dict(row)
+
+
+def to_row(value: attrs.AttrsInstance) -> dict[str, Any]:
+    """Return what *value* consists of, by column; the types of the columns do the rest."""
+    return attrs.asdict(
+        value, recurse=False, filter=lambda attribute, _: attribute.name != "secrets"
+    )
+
+
+def is_text(text: str) -> bool:
+    """Return whether a database can hold *text*; what it can't, it hasn't."""
+    return "\0" not in text
+
+
+def require_text(text: str) -> None:
+    """
+    Check that a database can hold *text*.
+
+    Raises:
+        ValueError: It has a NUL.
+    """
+    if not is_text(text):
+        raise ValueError(f"{text!r} has a NUL, which databases do not keep")

@@ -1,0 +1,1 @@
+"""What needs a library that may not be there: a module each, imported when it is measured."""
