@@ -213,6 +213,9 @@ def _evidence_for(row: Requirement, catalogue: Catalogue, proofs: Proofs) -> str
 
 def _is_whole_suite(config: pytest.Config) -> bool:
     """Return whether this directory is collected and nothing in it is left out."""
-    partly = any(config.getoption(name, None) for name in ("ignore", "ignore_glob", "lf"))
     here = config.invocation_params.dir
+    partly = any(config.getoption(name, None) for name in ("ignore_glob", "lf")) or any(
+        (here / ignored).resolve().is_relative_to(TESTS)
+        for ignored in config.getoption("ignore", None) or ()
+    )
     return not partly and any(TESTS.is_relative_to((here / arg).resolve()) for arg in config.args)

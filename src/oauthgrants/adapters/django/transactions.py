@@ -70,8 +70,8 @@ def delete(rows: models.QuerySet[Any]) -> int:
     ``QuerySet.delete`` reads them first where anything in the project listens to deletions, and
     what was read may have changed by then.
     """
-    count: int | None = rows._raw_delete(rows.db)  # noqa: SLF001  # there is no public one
-    return count or 0  # None where Django sees that there can be none
+    count: int = rows._raw_delete(rows.db)  # noqa: SLF001  # there is no public one
+    return count
 
 
 def _pauses() -> Iterator[float]:
