@@ -95,8 +95,8 @@ async def add_user(keys: Keyspace, user: User) -> None:
     claimed_at = await _claim(keys, user, caller, renames=False)
     if claimed_at is None:
         raise taken
-    if not await _add(keys, user.sub, user, caller, claimed_at + _WRITE_WITHIN):
-        # Somebody else has added the sub meanwhile.
+    added = await _add(keys, user.sub, user, caller, claimed_at + _WRITE_WITHIN)
+    if not added:  # pragma: no cover  # somebody else has added the sub meanwhile: a race decides
         await _release(keys, user.username, caller)
         raise taken
 
