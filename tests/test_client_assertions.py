@@ -30,7 +30,7 @@ from oauthgrants.cli.config import read_configuration
 from oauthgrants.cli.errors import CommandError
 from oauthgrants.client_auth.assertion_rules import AssertionRules
 from oauthgrants.client_auth.keys import MacKey
-from oauthgrants.clients import ClientSecret
+from oauthgrants.client_secrets import ClientSecret
 from oauthgrants.events import RequestRefused, Throttled
 from oauthgrants.jose import SigningKey, encode
 from oauthgrants.sealed import CannotOpen, SealingKey

@@ -18,7 +18,8 @@ from oauthgrants import (
     Scope,
     Secret,
 )
-from oauthgrants.clients import ClientSecret, VerifiedClient, hash_client_secret
+from oauthgrants.client_secrets import ClientSecret, hash_client_secret
+from oauthgrants.clients import VerifiedClient
 from oauthgrants.events import RequestRefused, TokenIssued
 from oauthgrants.issuing import Issue
 from oauthgrants.server import AuthorizationServer

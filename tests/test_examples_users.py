@@ -49,7 +49,7 @@ from oauthgrants import (
     Secret,
     User,
 )
-from oauthgrants.clients import hash_client_secret
+from oauthgrants.client_secrets import hash_client_secret
 from oauthgrants.errors import InvalidClientMetadata
 from oauthgrants.events import Fault, RequestRefused
 from oauthgrants.jose import SigningKey

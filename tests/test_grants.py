@@ -25,7 +25,7 @@ from oauthgrants import (
     Secret,
     User,
 )
-from oauthgrants.clients import ClientSecret
+from oauthgrants.client_secrets import ClientSecret
 from oauthgrants.errors import OAuthError
 from oauthgrants.events import Event, Fault, RefreshTokenReused, RequestRefused, TokenIssued
 from oauthgrants.grants import Services, TokenRequest

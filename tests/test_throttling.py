@@ -22,7 +22,7 @@ from oauthgrants import (
     Secret,
     User,
 )
-from oauthgrants.clients import hash_client_secret
+from oauthgrants.client_secrets import hash_client_secret
 from oauthgrants.events import Throttled
 from oauthgrants.hashing import Argon2idHasher
 from oauthgrants.throttling import Guess, Throttle
@@ -506,7 +506,7 @@ def test_what_a_process_remembers_is_bounded(world: World, monkeypatch: pytest.M
         wrong_secret(world, source=f"198.51.100.{number}")
         right_secret(world, source=f"203.0.113.{number}")
 
-    fast = world.server._authenticator.limited.fast
+    fast = world.server._token.__self__.authenticator.limited.fast
     assert len(fast._counted) == 5
     assert len(fast._succeeded) == 5
 

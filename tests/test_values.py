@@ -29,7 +29,7 @@ from oauthgrants import (
     Secret,
     User,
 )
-from oauthgrants.clients import ClientSecret, hash_client_secret
+from oauthgrants.client_secrets import ClientSecret, hash_client_secret
 from oauthgrants.forms import decode_form_text
 from oauthgrants.hashing import fast_digest, matches_fast_digest, token_digest
 from oauthgrants.secret import SecretFormat, random_id

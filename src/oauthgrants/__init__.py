@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from oauthgrants.clients import Client, ClientSecret
+    from oauthgrants.client_secrets import ClientSecret
+    from oauthgrants.clients import Client
     from oauthgrants.errors import (
         InsufficientScope,
         InvalidClient,
@@ -79,7 +80,7 @@ _HOMES = {
     "AuthorizationServer": "oauthgrants.server",
     "Client": "oauthgrants.clients",
     "ClientCredentialsGrant": "oauthgrants.grants.client_credentials",
-    "ClientSecret": "oauthgrants.clients",
+    "ClientSecret": "oauthgrants.client_secrets",
     "HttpRequest": "oauthgrants.wire",
     "HttpResponse": "oauthgrants.wire",
     "InsufficientScope": "oauthgrants.errors",

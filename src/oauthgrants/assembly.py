@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
-from functools import partial
 from os import urandom
 from time import sleep
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import urlsplit
-
-import attrs
 
 from oauthgrants.authenticating import make_authenticator
 from oauthgrants.checks import (
@@ -22,18 +18,12 @@ from oauthgrants.checks import (
     require_port,
     require_settings,
 )
-from oauthgrants.client_auth import CLIENT_PARAMETERS, ClientAuthenticator
 from oauthgrants.client_auth.assertion_rules import AssertionRules
 from oauthgrants.client_auth.connections import IN_THREADS
 from oauthgrants.endpoints import Endpoints as Endpoints  # noqa: PLC0414  # public here too
-from oauthgrants.endpoints.documents import DocumentEndpoint
-from oauthgrants.endpoints.form_post import FormEndpoint, FormHandler
-from oauthgrants.endpoints.introspection import PARAMETERS, IntrospectionHandler
-from oauthgrants.endpoints.metadata import generate_metadata, well_known_url
-from oauthgrants.endpoints.revocation import RevocationHandler
-from oauthgrants.endpoints.token import TokenHandler
+from oauthgrants.endpoints.metadata import generate_metadata
 from oauthgrants.events import EventSink, LoggingSink, recorder
-from oauthgrants.forms import FormParser, Limits
+from oauthgrants.forms import Limits
 from oauthgrants.granting import ResourceRules, ScopeRules
 from oauthgrants.grants import Grant, Services
 from oauthgrants.hashing import Argon2idHasher
@@ -58,16 +48,16 @@ from oauthgrants.ports import (
     utc_now,
 )
 from oauthgrants.ports import Store as Store  # noqa: PLC0414  # public here too
+from oauthgrants.routing import EndpointUrls, make_form_endpoints, make_routes
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Randomness, SecretFormat
-from oauthgrants.signing import make_jwks, make_jwt_format, make_signer, to_key_source
+from oauthgrants.signing import make_jwks, make_jwt_format, require_signing_keys, to_key_source
 from oauthgrants.throttling import Throttle
 from oauthgrants.throttling.limited import limit_guesses
 from oauthgrants.throttling.limiter import make_limiter
 from oauthgrants.token_formats import AccessTokenFormat
 from oauthgrants.token_formats.opaque import OpaqueFormat
 from oauthgrants.tokens import Lifetimes
-from oauthgrants.wire import HttpRequest, HttpResponse, render
 
 if TYPE_CHECKING:
     # Only for annotations: without JWTs, joserfc is neither needed nor loaded.
@@ -75,9 +65,6 @@ if TYPE_CHECKING:
     from oauthgrants.keys import KeySource
 
 _P = TypeVar("_P")
-_Endpoint = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
-_DAY = 24 * 60 * 60
-_FIVE_MINUTES = 5 * 60
 
 
 class Assembly:
@@ -257,7 +244,7 @@ class Assembly:
             tokens=token_store, access_formats=formats, refresh_format=refresh_format, clock=clock
         )
         """Finds this server's tokens, for resource servers in the same process."""
-        self._authenticator = make_authenticator(
+        authenticator = make_authenticator(
             services,
             issuer=issuer,
             endpoints=endpoints,
@@ -267,88 +254,45 @@ class Assembly:
             rules=assertions,
             connections=self._connections,
         )
-        known = {"grant_type"}.union(*(grant.parameters for grant in enabled.values()))
-        if extra_claims is not None:
-            known.update(require_parameters(extra_claims.parameters, "extra_claims"))
-        self._token = self._form_endpoint(
-            known, TokenHandler({name: grant.bind(services) for name, grant in enabled.items()})
-        )
-        self._introspect = self._form_endpoint(
-            PARAMETERS,
-            IntrospectionHandler(
-                issuer=issuer,
-                lookup=self.lookup,
-                sign=make_signer(self._keys) if introspection_jwt else None,
-                clock=clock,
-                record=self._record,
-            ),
-            # Callers prove who they are (RFC 7662, 2.1). Where answers are signed, nobody is
-            # asked for Basic (RFC 9701, 5; C-16).
-            attrs.evolve(
-                self._authenticator,
-                methods=self._authenticator.methods - {"none"},
-                challenges=not introspection_jwt,
-            ),
-        )
-        self._revoke = self._form_endpoint(
-            PARAMETERS,
-            RevocationHandler(lookup=self.lookup, issuer=issuing, clock=clock, record=self._record),
-        )
-
-        base = issuer.rstrip("/")
-        self.token_endpoint = base + endpoints.token
+        urls = EndpointUrls.of(issuer, endpoints, has_keys=self._keys is not None)
+        self.token_endpoint = urls.token
         """The URL of the token endpoint (RFC 6749, 3.2)."""
-        self.introspection_endpoint = base + endpoints.introspection
+        self.introspection_endpoint = urls.introspection
         """The URL of the introspection endpoint (RFC 7662, 2)."""
-        self.revocation_endpoint = base + endpoints.revocation
+        self.revocation_endpoint = urls.revocation
         """The URL of the revocation endpoint (RFC 7009, 2)."""
-        self.jwks_uri = None if self._keys is None else base + endpoints.jwks
+        self.jwks_uri = urls.jwks
         """The URL of the JWK Set, None on a server that signs nothing."""
+        introspection_keys = require_signing_keys(self._keys) if introspection_jwt else None
         self._metadata = generate_metadata(
             {
                 "issuer": issuer,
-                "token_endpoint": self.token_endpoint,
-                "introspection_endpoint": self.introspection_endpoint,
-                "revocation_endpoint": self.revocation_endpoint,
-                "jwks_uri": self.jwks_uri,
+                **urls.members(),
                 "scopes_supported": list(Scope.of(scopes_supported or Scope())),
                 "grant_types_supported": sorted(enabled),
             },
-            auth_methods=self._authenticator.methods,
-            introspection_algorithm=self._keys.signing_key().algorithm
-            if introspection_jwt and self._keys is not None
-            else None,
+            auth_methods=authenticator.methods,
+            introspection_algorithm=None
+            if introspection_keys is None
+            else introspection_keys.signing_key().algorithm,
             publish_response_types=publish_response_types,
             added=metadata or {},
         )
-        self._by_path = self._route()
-
-    def _route(self) -> dict[str, _Endpoint]:
-        metadata_url = well_known_url(self.issuer, "oauth-authorization-server")
-        document = partial(DocumentEndpoint, clock=self._clock, record=self._record)
-        routes: dict[str, _Endpoint] = {
-            self.token_endpoint: self._token,
-            self.introspection_endpoint: self._introspect,
-            self.revocation_endpoint: self._revoke,
-            metadata_url: document(make=lambda: self._metadata, max_age=_DAY).answer,
-        }
-        if self.jwks_uri is not None:
-            routes[self.jwks_uri] = document(make=self._jwks, max_age=_FIVE_MINUTES).answer
-        return {urlsplit(url).path: endpoint for url, endpoint in routes.items()}
-
-    def _form_endpoint(
-        self,
-        known: Iterable[str],
-        handler: FormHandler,
-        authenticator: ClientAuthenticator | None = None,
-    ) -> _Endpoint:
-        return FormEndpoint(
-            parser=FormParser(CLIENT_PARAMETERS.union(known), frozenset({"resource"}), self.limits),
-            authenticator=authenticator or self._authenticator,
-            handler=handler,
-            clock=self._clock,
-            record=self._record,
-        ).answer
+        forms = make_form_endpoints(
+            services,
+            issuer=issuer,
+            grants=enabled,
+            further_parameters=()
+            if extra_claims is None
+            else require_parameters(extra_claims.parameters, "extra_claims"),
+            authenticator=authenticator,
+            confirm=None,
+            lookup=self.lookup,
+            introspection_keys=introspection_keys,
+        )
+        self._token, self._introspect = forms.token, forms.introspection
+        self._revoke = forms.revocation
+        self._handle = make_routes(services, urls, forms, metadata=self._metadata, jwks=self._jwks)
 
     def _jwks(self) -> Mapping[str, Any]:
         return make_jwks(self._keys, self._clock())
@@ -364,12 +308,3 @@ class Assembly:
     def _adapt_slow(self, port: _P) -> _P:
         """Return *port*, which computes for long, as this server calls it."""
         return port
-
-    async def _handle(self, request: HttpRequest) -> HttpResponse:
-        endpoint = self._by_path.get(request.path)
-        if endpoint is None:
-            return render(
-                {"error": "invalid_request", "error_description": "there is no such endpoint"},
-                status=404,
-            )
-        return await endpoint(request)

@@ -16,79 +16,21 @@ from oauthgrants.client_keys import (
     seal_client_secret,
     to_jwks,
 )
+from oauthgrants.client_secrets import (
+    CLIENT_SECRET,
+    SECRET_METHODS,
+    ClientSecret,
+    hash_client_secret,
+)
 from oauthgrants.errors import InvalidClientMetadata, UnauthorizedClient
 from oauthgrants.forms import is_absolute_uri, is_vschar
-from oauthgrants.hashing import Argon2idHasher, fast_digest
 from oauthgrants.scopes import Scope
 from oauthgrants.sealed import SealingKey, is_sealed
-from oauthgrants.secret import Secret, SecretFormat, random_id
+from oauthgrants.secret import Secret, random_id
 from oauthgrants.tokens import is_lifetime
-
-SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
-"""The methods of RFC 6749, 2.3.1: the client shows a secret that the server keeps as a digest."""
 
 AUTH_METHODS = SECRET_METHODS | ASSERTION_METHODS | {"none"}
 """The values of ``token_endpoint_auth_method`` that clients can be registered with."""
-
-_CLIENT_SECRET = SecretFormat("ogcs_")
-
-
-def _require_aware(_: object, attribute: attrs.Attribute[Any], moment: object) -> None:
-    if moment is not None and not (isinstance(moment, datetime) and moment.utcoffset() is not None):
-        raise InvalidClientMetadata(
-            f"{attribute.name} of a client_secret has to be an aware datetime, or None for never, "
-            f"not {moment!r}"
-        )
-
-
-@attrs.frozen(kw_only=True)
-class ClientSecret:
-    """
-    One live secret of a client, as a digest.
-
-    Attributes:
-        hash: ``sha256:…`` for a secret that a machine made, ``sealed:…`` for one that verifies
-            assertions, else a PHC string.
-        expires_at: The first moment at which it is refused, aware; None for never.
-        id: Names it in events, so that one sees which secret is still in use.
-
-    Raises:
-        InvalidClientMetadata: *expires_at* is not aware.
-    """
-
-    hash: str = attrs.field(repr=False)
-    expires_at: datetime | None = attrs.field(default=None, validator=_require_aware)
-    id: str = attrs.field(factory=lambda: random_id(6))
-
-    def is_live(self, now: datetime) -> bool:
-        """Return whether the secret has not expired (RFC 7591, 3.2.1)."""
-        return self.expires_at is None or now < self.expires_at
-
-
-def hash_client_secret(
-    secret: Secret, *, machine_made: bool = False, expires_at: datetime | None = None
-) -> ClientSecret:
-    """
-    Return *secret* as a client keeps it.
-
-    Args:
-        secret: What the client is to show.
-        machine_made: Whether it came from a random generator with 128 bits or more; then a
-            fast digest suffices. Secrets that we made are known by their checksum.
-        expires_at: When it is no longer accepted, aware; None for never.
-
-    Raises:
-        InvalidClientMetadata: *secret* is empty or not VSCHAR (RFC 6749, A.2), or *expires_at*
-            is not aware.
-    """
-    text = secret.reveal()
-    if not text or not is_vschar(text):
-        raise InvalidClientMetadata(
-            "client_secret has to be one or more printable ASCII characters (RFC 6749, A.2)"
-        )
-    if machine_made or _CLIENT_SECRET.recognises(secret):
-        return ClientSecret(hash=fast_digest(secret), expires_at=expires_at)
-    return ClientSecret(hash=Argon2idHasher().hash(secret), expires_at=expires_at)
 
 
 def _to_optional_scope(scope: Scope | str | Iterable[str] | None) -> Scope | None:
@@ -127,6 +69,15 @@ class Client:
         jwks_uri: Where they are instead, an https URL.
         token_endpoint_auth_signing_alg: The only ``alg`` of its assertions, None for any that
             fits its keys.
+        tls_client_auth_subject_dn: Who its certificate is for, for ``tls_client_auth``: this,
+            as RFC 4514 writes it, or one of the next four (RFC 8705, 2.1.2).
+        tls_client_auth_san_dns: A host name.
+        tls_client_auth_san_uri: A URI.
+        tls_client_auth_san_ip: An IP address.
+        tls_client_auth_san_email: An email address.
+        tls_client_certificate_bound_access_tokens: Whether its access tokens are bound to the
+            certificate that it shows (RFC 8705, 3.4).
+        dpop_bound_access_tokens: Whether it has to bind them to a key (RFC 9449, 5.2).
         secret_methods_equal: Whether a secret may come by Basic and by body alike.
         active: A client that is not fails to authenticate.
         client_name: For people.
@@ -155,6 +106,13 @@ class Client:
     token_endpoint_auth_signing_alg: str | None = attrs.field(
         default=None, converter=_to_optional_text
     )
+    tls_client_auth_subject_dn: str | None = attrs.field(default=None, converter=_to_optional_text)
+    tls_client_auth_san_dns: str | None = attrs.field(default=None, converter=_to_optional_text)
+    tls_client_auth_san_uri: str | None = attrs.field(default=None, converter=_to_optional_text)
+    tls_client_auth_san_ip: str | None = attrs.field(default=None, converter=_to_optional_text)
+    tls_client_auth_san_email: str | None = attrs.field(default=None, converter=_to_optional_text)
+    tls_client_certificate_bound_access_tokens: bool = False
+    dpop_bound_access_tokens: bool = False
 
     @property
     def is_public(self) -> bool:
@@ -198,7 +156,7 @@ class Client:
         by_assertion = token_endpoint_auth_method in ASSERTION_METHODS
         if secret is None:
             # The longest HMAC takes 64 octets, and ours have 53.
-            secret = Secret(random_id(48)) if by_assertion else _CLIENT_SECRET.generate()
+            secret = Secret(random_id(48)) if by_assertion else CLIENT_SECRET.generate()
         elif isinstance(secret, str):
             secret = Secret(secret)
         if by_assertion:
@@ -343,12 +301,14 @@ class VerifiedClient:
         authenticated: False for a public client, which is identified and no more.
         method: The registered name of the method that it used.
         secret_id: Which of its secrets it showed, None with a method without.
+        key_id: The ``kid`` of the key that it signed with, None without.
     """
 
     client: Client
     authenticated: bool
     method: str
     secret_id: str | None = None
+    key_id: str | None = None
 
     @property
     def client_id(self) -> str:

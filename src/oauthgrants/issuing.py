@@ -55,6 +55,7 @@ class Issue:
         audience: The resources that they are for.
         user: On whose behalf, None if the client acts for itself.
         form: The request's parameters, for claims that depend on them.
+        cnf: What the client has shown to bind the tokens to, empty for nothing.
         source: Where the request came from, for the event.
         access_token_lifetime: The grant's, None for the server's.
         refresh_token_lifetime: The grant's, None for the server's.
@@ -66,6 +67,7 @@ class Issue:
     audience: tuple[str, ...] = ()
     user: User | None = None
     form: Form = Form({})
+    cnf: Mapping[str, str] = NO_CLAIMS
     source: str | None = None
     access_token_lifetime: timedelta | None = None
     refresh_token_lifetime: timedelta | None = None
@@ -136,6 +138,8 @@ class TokenIssuer:
                 family_ends_at=(
                     None if lifetimes.family is None else access.issued_at + lifetimes.family
                 ),
+                # A confidential client's is bound by its authentication (RFC 9449, 5).
+                cnf=NO_CLAIMS if issue.client.authenticated else issue.cnf,
             )
         stored = access if self.access_format.is_stored else None
         if stored is not None or refresh is not None:
@@ -173,7 +177,7 @@ class TokenIssuer:
                 spent.digest,
                 access if self.access_format.is_stored else None,
                 refresh,
-                grace=self._grace_of(issue.client),
+                grace=self._grace_of(issue.client, spent),
             )
         )
         if rotation is Rotation.REPLAYED:
@@ -193,7 +197,7 @@ class TokenIssuer:
         """
         if found.spent_at is None:
             return
-        grace = self._grace_of(client)
+        grace = self._grace_of(client, found)
         # Without grace no clock is asked: the one that said when it was spent may be ahead.
         if not grace or self.clock() >= found.spent_at + grace:
             await self._revoke_replayed(client, found, source)
@@ -244,9 +248,9 @@ class TokenIssuer:
         )
         raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="replayed refresh token")
 
-    def _grace_of(self, client: VerifiedClient) -> timedelta:
+    def _grace_of(self, client: VerifiedClient, spent: RefreshToken) -> timedelta:
         # For clients of whom we know that it is they who ask again.
-        return self.grace if client.authenticated else timedelta()
+        return self.grace if client.authenticated or spent.cnf else timedelta()
 
     def _usual_lifetimes(self, issue: Issue) -> Lifetimes:
         """Return the client's own, else the grant's, else the server's."""
@@ -293,6 +297,7 @@ class TokenIssuer:
                 family=family,
                 jti=jti,
                 extra=claims,
+                cnf=issue.cnf,
             )
 
         return self.access_format.make(describe, family)
@@ -327,6 +332,7 @@ class TokenIssuer:
         )
         return TokenResponse(
             access_token=value,
+            token_type=access.token_type,
             expires_in=access.lifetime // _SECOND,
             scope=access.scope,
             refresh_token=refresh_value,

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from oauthgrants.confirmations import read_confirmation
 from oauthgrants.jose import ExpiredJwt, InvalidJwt
+from oauthgrants.tokens import NO_CLAIMS
 
 
 def require_times(claims: Mapping[str, Any], *, now: datetime, leeway: timedelta) -> None:
@@ -42,3 +44,16 @@ def audience_of(claims: Mapping[str, Any]) -> tuple[str, ...]:
     if not values or not all(isinstance(value, str) for value in values):
         raise InvalidJwt("aud is missing or malformed")
     return tuple(values)
+
+
+def confirmation_of(claims: Mapping[str, Any]) -> Mapping[str, str]:
+    """
+    Return ``cnf`` (RFC 7800, 3.1), empty if it is missing.
+
+    Raises:
+        InvalidJwt: It is malformed, or has what is not understood.
+    """
+    try:
+        return read_confirmation(claims) or NO_CLAIMS
+    except ValueError as error:
+        raise InvalidJwt(str(error)) from None

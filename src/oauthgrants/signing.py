@@ -46,7 +46,7 @@ def make_jwt_format(
     return JwtFormat(issuer=issuer, keys=keys, deny_list=deny_list, clock=clock, random=random)
 
 
-def make_signer(keys: KeySource | None) -> Callable[..., str]:
+def require_signing_keys(keys: KeySource | None) -> KeySource:
     """
     Return what signs introspection answers.
 
@@ -55,6 +55,11 @@ def make_signer(keys: KeySource | None) -> Callable[..., str]:
     """
     if keys is None:
         raise ValueError("introspection_jwt takes signing_keys=")
+    return keys
+
+
+def make_signer(keys: KeySource) -> Callable[..., str]:
+    """Return what signs introspection answers."""
 
     def sign(claims: dict[str, Any], *, typ: str) -> str:
         return keys.signing_key().sign(claims, typ=typ)

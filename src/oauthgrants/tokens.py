@@ -85,6 +85,9 @@ class AccessToken:
         family: Shared by all that came from one sign-in, None outside a family.
         jti: The identifier inside a JWT (RFC 7519, 4.1.7), None for an opaque token.
         extra: Claims of the host's own, none of them registered.
+        cnf: What it is bound to (RFC 7800, 3.1): ``jkt``, the thumbprint of a key (RFC 9449,
+            6), or ``x5t#S256``, that of a certificate (RFC 8705, 3.1); empty for a token that
+            whoever holds it may use.
     """
 
     digest: bytes = attrs.field(repr=False)
@@ -98,6 +101,12 @@ class AccessToken:
     family: str | None = None
     jti: str | None = None
     extra: Mapping[str, Any] = NO_CLAIMS
+    cnf: Mapping[str, str] = NO_CLAIMS
+
+    @property
+    def token_type(self) -> str:
+        """How it is to be sent: ``DPoP`` if a key is shown with it, else ``Bearer``."""
+        return "DPoP" if "jkt" in self.cnf else "Bearer"
 
     @property
     def expires_at(self) -> datetime:
@@ -124,6 +133,8 @@ class RefreshToken:
         family_ends_at: When the family ends, used or not; None for never.
         parent: Digest of the refresh token that was spent for this one, None for the first.
         spent_at: When it was first used, None while it has not been.
+        cnf: What it is bound to, as `AccessToken.cnf`; a confidential client's is bound to
+            nothing but the client.
     """
 
     digest: bytes = attrs.field(repr=False)
@@ -139,6 +150,7 @@ class RefreshToken:
     family_ends_at: datetime | None = None
     parent: bytes | None = attrs.field(default=None, repr=False)
     spent_at: datetime | None = None
+    cnf: Mapping[str, str] = NO_CLAIMS
 
     @property
     def expires_at(self) -> datetime:
@@ -154,7 +166,7 @@ class TokenResponse:
 
     Attributes:
         access_token: The value in the clear, shown this once.
-        token_type: ``Bearer``.
+        token_type: ``Bearer``, or ``DPoP`` (RFC 9449, 5).
         expires_in: Whole seconds.
         scope: What was granted; an empty one is left out of the body.
         refresh_token: None when none is issued, and then left out.
@@ -201,6 +213,7 @@ class VerifiedToken:
             the calendar if the authorization server does not say.
         jti: Its identifier, None without.
         claims: The further ones, none of them registered.
+        cnf: What it is bound to, and has been shown with it; empty for a token that is not.
         response_headers: What a successful response has to carry (RFC 6750, 2.3).
     """
 
@@ -212,6 +225,7 @@ class VerifiedToken:
     expires_at: datetime
     jti: str | None
     claims: Mapping[str, Any] = attrs.field(converter=MappingProxyType[str, Any])
+    cnf: Mapping[str, str] = attrs.field(default=NO_CLAIMS, converter=MappingProxyType[str, str])
     response_headers: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -234,6 +248,7 @@ class VerifiedToken:
             expires_at=token.expires_at,
             jti=token.jti,
             claims=token.extra,
+            cnf=token.cnf,
             response_headers=response_headers,
         )
 

@@ -33,7 +33,7 @@ from oauthgrants import (
     Secret,
     User,
 )
-from oauthgrants.clients import hash_client_secret
+from oauthgrants.client_secrets import hash_client_secret
 
 from .report import describe_machine, duration, table
 from .subjects import OPENERS

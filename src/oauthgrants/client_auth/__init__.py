@@ -15,13 +15,8 @@ from oauthgrants.client_auth.guesses import LimitedSecrets, TooManyGuesses
 from oauthgrants.client_auth.none import read_none
 from oauthgrants.client_auth.post import read_post
 from oauthgrants.client_auth.secrets import SecretVerifier
-from oauthgrants.clients import (
-    AUTH_METHODS,
-    SECRET_METHODS,
-    Client,
-    ClientSecret,
-    VerifiedClient,
-)
+from oauthgrants.client_secrets import SECRET_METHODS, ClientSecret
+from oauthgrants.clients import AUTH_METHODS, Client, VerifiedClient
 from oauthgrants.errors import (
     InvalidClient,
     InvalidClientWithoutBasic,

@@ -11,7 +11,8 @@ import attrs
 
 from oauthgrants.attempts import AttemptLimit, Attempts
 from oauthgrants.client_auth.secrets import SecretVerifier
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.ports import resolve
 from oauthgrants.secret import Secret
 from oauthgrants.throttling import Guess

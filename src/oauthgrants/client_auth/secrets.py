@@ -7,7 +7,8 @@ from typing import cast
 
 import attrs
 
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.hashing import fast_digest, is_fast_digest, matches_fast_digest
 from oauthgrants.ports import ClientStore, Hasher, resolve
 from oauthgrants.secret import Secret, random_id

@@ -95,9 +95,11 @@ class IntrospectionHandler:
             members["username"] = token.username
         if token.audience:
             members["aud"] = token.audience[0] if len(token.audience) == 1 else token.audience
+        if token.cnf:
+            members["cnf"] = dict(token.cnf)
         if isinstance(token, RefreshToken):
             return members
-        members["token_type"] = "Bearer"
+        members["token_type"] = token.token_type
         if token.jti is not None:
             members["jti"] = token.jti
         # Registered members win (RFC 7662, 3.1), the absent ones too.

@@ -10,6 +10,8 @@ from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import UnsupportedGrantType
 from oauthgrants.forms import Form
 from oauthgrants.grants import GrantHandler, TokenRequest
+from oauthgrants.sender_constraints import Confirm
+from oauthgrants.tokens import NO_CLAIMS
 from oauthgrants.wire import HttpRequest, HttpResponse, render
 
 
@@ -20,9 +22,11 @@ class TokenHandler:
 
     Attributes:
         grants: What answers each enabled ``grant_type``, character for character.
+        confirm: Says what tokens are to be bound to, None on a server that binds none.
     """
 
     grants: Mapping[str, GrantHandler]
+    confirm: Confirm | None = None
 
     async def __call__(
         self, request: HttpRequest, form: Form, client: VerifiedClient
@@ -34,12 +38,13 @@ class TokenHandler:
             InvalidRequest: ``grant_type`` is missing.
             UnsupportedGrantType: It is not enabled.
             UnauthorizedClient: The client is not registered for it.
-            OAuthError: The grant refuses.
+            OAuthError: What tokens are to be bound to is not shown, or the grant refuses.
         """
         grant_type = form.require("grant_type")
         grant = self.grants.get(grant_type)
         if grant is None:
             raise UnsupportedGrantType("the grant type is not supported")
         client.require_grant_type(grant_type)
-        answer = await grant(TokenRequest(form=form, client=client, source=request.source))
+        cnf = NO_CLAIMS if self.confirm is None else await self.confirm(request, client)
+        answer = await grant(TokenRequest(form=form, client=client, cnf=cnf, source=request.source))
         return render(answer.parameters())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import attrs
@@ -16,7 +16,7 @@ from oauthgrants.issuing import TokenIssuer
 from oauthgrants.mfa import WaitingSignIns
 from oauthgrants.ports import Clock, Hasher, ReplayStore, TokenStore, UserStore
 from oauthgrants.throttling.limited import LimitedGuesses
-from oauthgrants.tokens import TokenResponse
+from oauthgrants.tokens import NO_CLAIMS, TokenResponse
 
 
 @brief(kw_only=True)
@@ -27,11 +27,13 @@ class TokenRequest:
     Attributes:
         form: The known parameters.
         client: Who asks.
+        cnf: What it has shown to bind tokens to, as `AccessToken.cnf`; empty for nothing.
         source: The address that it connects from, None if unknown.
     """
 
     form: Form
     client: VerifiedClient
+    cnf: Mapping[str, str] = NO_CLAIMS
     source: str | None = None
 
 

@@ -40,6 +40,7 @@ class ClientCredentialsGrant:
             scope=await services.scopes.grant(asked, client),  # 3.3
             audience=audience,
             form=form,
+            cnf=request.cnf,
             source=request.source,
             access_token_lifetime=self.access_token_lifetime,
         )

@@ -106,6 +106,7 @@ class MfaOtpGrant:
             audience=sign_in.audience,
             user=user,
             form=form.without("otp"),
+            cnf=request.cnf,
             source=request.source,
             access_token_lifetime=self.access_token_lifetime,
             refresh_token_lifetime=self.refresh_token_lifetime,

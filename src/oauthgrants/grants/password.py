@@ -146,6 +146,7 @@ class PasswordGrant:
             user=user,
             # The password has done its work: nothing after it gets to see it.
             form=request.form.without("password"),
+            cnf=request.cnf,
             source=request.source,
             access_token_lifetime=self.access_token_lifetime,
             refresh_token_lifetime=self.refresh_token_lifetime,

@@ -66,6 +66,7 @@ class RefreshTokenGrant:
             audience=audience,
             user=user,
             form=request.form,
+            cnf=request.cnf,
             source=request.source,
             access_token_lifetime=self.access_token_lifetime,
         )
@@ -85,6 +86,9 @@ class RefreshTokenGrant:
             raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="another client's refresh token")
         if found.expires_at <= services.clock():
             raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="expired refresh token")
+        if found.cnf and found.cnf != request.cnf:
+            # Before its use is looked at: who has not the key cannot end the family (C-18).
+            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="bound to what was not shown")
         # Between here and the rotation it may still be spent; then the rotation says so.
         await services.issuer.refuse_replay(request.client, found, source=request.source)
         return found

@@ -8,7 +8,8 @@ from enum import Enum
 from typing import Protocol
 
 from oauthgrants.attempts import AttemptLimit
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.ports.calling import MaybeAwaitable
 from oauthgrants.tokens import AccessToken, MfaToken, RefreshToken
 from oauthgrants.users import User

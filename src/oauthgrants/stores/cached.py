@@ -9,7 +9,8 @@ from time import monotonic
 
 import attrs
 
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.ports import ClientStore, off_loop, resolve, run
 
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.ports import ClientStore, UserStore
 from oauthgrants.testing import store_samples as samples
 from oauthgrants.testing.store_driver import AT_ONCE, StoreTests, refused

@@ -10,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import random_id
 from oauthgrants.tokens import AccessToken, MfaToken, RefreshToken
@@ -131,6 +132,7 @@ def access_tokens() -> Iterator[AccessToken]:
             "number": [0, -1, 2**64, 0.1, 1e300, True, False, None],
             "nested": {"": {}, "b": [], "a": [[{"c": [1, {"d": 2}]}]]},
         },
+        cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},
     )
     # As much as a request may ask for.
     yield make_access_token(scope=Scope(frozenset(f"{number:064d}" for number in range(100))))
@@ -156,6 +158,7 @@ def refresh_tokens() -> Iterator[RefreshToken]:
         family=ODD_TEXT + "?",
         family_ends_at=datetime(2107, 12, 31, 23, 59, 59, 999_999, UTC),
         parent=bytes(range(224, 256)),
+        cnf={"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"},
     )
     yield make_refresh_token(digest=bytes(range(32)), parent=bytes(32))
 

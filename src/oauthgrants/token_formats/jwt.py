@@ -15,7 +15,7 @@ from oauthgrants.jose import (
     looks_like_jwt,
     verify_jwt,
 )
-from oauthgrants.jwt_claims import audience_of, require_times
+from oauthgrants.jwt_claims import audience_of, confirmation_of, require_times
 from oauthgrants.keys import KeySource
 from oauthgrants.ports import Clock, DenyList, resolve
 from oauthgrants.scopes import Scope
@@ -77,6 +77,8 @@ class JwtFormat:
         }
         if token.scope:
             claims["scope"] = str(token.scope)
+        if token.cnf:
+            claims["cnf"] = dict(token.cnf)
         return claims
 
     async def find(self, value: Secret) -> AccessToken | None:
@@ -130,4 +132,5 @@ def token_of(claims: Mapping[str, Any]) -> AccessToken:
         lifetime=lifetime,
         jti=jti,
         extra={name: value for name, value in claims.items() if name not in REGISTERED},
+        cnf=confirmation_of(claims),
     )

@@ -14,7 +14,7 @@ import attrs
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from oauthgrants import clients
+from oauthgrants import client_secrets, clients
 from oauthgrants.adapters.django.fields import (
     ClaimsField,
     DigestField,
@@ -54,6 +54,25 @@ class Client(models.Model):
     token_endpoint_auth_signing_alg: models.TextField[str | None, str | None] = models.TextField(
         null=True, blank=True
     )
+    tls_client_auth_subject_dn: models.TextField[str | None, str | None] = models.TextField(
+        null=True, blank=True
+    )
+    tls_client_auth_san_dns: models.TextField[str | None, str | None] = models.TextField(
+        null=True, blank=True
+    )
+    tls_client_auth_san_uri: models.TextField[str | None, str | None] = models.TextField(
+        null=True, blank=True
+    )
+    tls_client_auth_san_ip: models.TextField[str | None, str | None] = models.TextField(
+        null=True, blank=True
+    )
+    tls_client_auth_san_email: models.TextField[str | None, str | None] = models.TextField(
+        null=True, blank=True
+    )
+    tls_client_certificate_bound_access_tokens: models.BooleanField[bool, bool] = (
+        models.BooleanField(default=False)
+    )
+    dpop_bound_access_tokens: models.BooleanField[bool, bool] = models.BooleanField(default=False)
 
     new_secret: Secret | None = None
     """One that was made just now, to be shown once; it is kept nowhere."""
@@ -71,7 +90,10 @@ class Client(models.Model):
     @property
     def needs_secret(self) -> bool:
         """Whether it authenticates by one."""
-        return self.token_endpoint_auth_method in {*clients.SECRET_METHODS, "client_secret_jwt"}
+        return self.token_endpoint_auth_method in {
+            *client_secrets.SECRET_METHODS,
+            "client_secret_jwt",
+        }
 
     def find_hashes(self) -> list[str]:
         """Return what is kept of its secrets."""
@@ -92,7 +114,7 @@ class Client(models.Model):
             hashes = ["sealed:" if self.token_endpoint_auth_method == "client_secret_jwt" else ""]
         try:
             clients.Client(
-                secrets=tuple(clients.ClientSecret(hash=each) for each in hashes),
+                secrets=tuple(client_secrets.ClientSecret(hash=each) for each in hashes),
                 **{name: getattr(self, name) for name in CLIENT_FIELDS},
             )
         except InvalidClientMetadata as error:
@@ -161,6 +183,7 @@ class AccessToken(_Token):
     family: models.CharField[str | None, str | None] = models.CharField(max_length=255, null=True)
     jti: models.TextField[str | None, str | None] = models.TextField(null=True)
     extra = ClaimsField(null=True)
+    cnf = ClaimsField(null=True)
 
     objects: ClassVar[models.Manager[AccessToken]] = models.Manager()
 
@@ -185,6 +208,7 @@ class RefreshToken(_Token):
     family_ends_at = MomentField(null=True)
     parent = DigestField(null=True)
     spent_at = MomentField(null=True)
+    cnf = ClaimsField(null=True)
 
     objects: ClassVar[models.Manager[RefreshToken]] = models.Manager()
 

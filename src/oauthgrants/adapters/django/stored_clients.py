@@ -11,7 +11,8 @@ from django.db.models import F
 from oauthgrants.adapters.django import models
 from oauthgrants.adapters.django.parts import Part, is_text
 from oauthgrants.adapters.django.transactions import delete
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 
 _SECRET = ("hash", "expires_at", "secret_id")
 _JOINED = tuple(f"secrets__{name}" for name in _SECRET)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.ports import Clock
 from oauthgrants.stores.memory.shelf import Shelf
 from oauthgrants.users import User

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 import attrs
 
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.secret import random_id
 from oauthgrants.stores.redis import scripts
 from oauthgrants.stores.redis.keyspace import Keyspace

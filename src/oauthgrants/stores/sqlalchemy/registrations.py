@@ -8,7 +8,8 @@ from typing import Any
 import attrs
 from sqlalchemy.exc import IntegrityError
 
-from oauthgrants.clients import Client, ClientSecret
+from oauthgrants.client_secrets import ClientSecret
+from oauthgrants.clients import Client
 from oauthgrants.stores.sqlalchemy.work import (
     Work,
     find_one,

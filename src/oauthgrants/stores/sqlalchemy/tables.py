@@ -175,6 +175,13 @@ def make_tables(metadata: MetaData, *, prefix: str = "oauth_") -> Tables:
             Column("jwks", Text),
             Column("jwks_uri", Text),
             Column("token_endpoint_auth_signing_alg", Text),
+            Column("tls_client_auth_subject_dn", Text),
+            Column("tls_client_auth_san_dns", Text),
+            Column("tls_client_auth_san_uri", Text),
+            Column("tls_client_auth_san_ip", Text),
+            Column("tls_client_auth_san_email", Text),
+            Column("tls_client_certificate_bound_access_tokens", Boolean, nullable=False),
+            Column("dpop_bound_access_tokens", Boolean, nullable=False),
         ),
         client_secrets=Table(
             f"{prefix}client_secrets",
@@ -209,6 +216,7 @@ def make_tables(metadata: MetaData, *, prefix: str = "oauth_") -> Tables:
             _name("family", nullable=True, index=True),
             Column("jti", Text),
             Column("extra", Claims),
+            Column("cnf", Claims),
         ),
         refresh_tokens=Table(
             f"{prefix}refresh_tokens",
@@ -220,6 +228,7 @@ def make_tables(metadata: MetaData, *, prefix: str = "oauth_") -> Tables:
             Column("family_ends_at", Moment),
             Column("parent", LargeBinary(32)),
             Column("spent_at", Moment),
+            Column("cnf", Claims),
         ),
         denials=Table(
             f"{prefix}denials",

@@ -42,6 +42,13 @@ class Migration(migrations.Migration):
                 ("jwks", models.TextField(blank=True, null=True)),
                 ("jwks_uri", models.TextField(blank=True, null=True)),
                 ("token_endpoint_auth_signing_alg", models.TextField(blank=True, null=True)),
+                ("tls_client_auth_subject_dn", models.TextField(blank=True, null=True)),
+                ("tls_client_auth_san_dns", models.TextField(blank=True, null=True)),
+                ("tls_client_auth_san_uri", models.TextField(blank=True, null=True)),
+                ("tls_client_auth_san_ip", models.TextField(blank=True, null=True)),
+                ("tls_client_auth_san_email", models.TextField(blank=True, null=True)),
+                ("tls_client_certificate_bound_access_tokens", models.BooleanField(default=False)),
+                ("dpop_bound_access_tokens", models.BooleanField(default=False)),
             ],
             options={
                 "ordering": ("client_id",),
@@ -63,6 +70,7 @@ class Migration(migrations.Migration):
                 ("family", models.CharField(max_length=255, null=True)),
                 ("jti", models.TextField(null=True)),
                 ("extra", fields.ClaimsField(null=True)),
+                ("cnf", fields.ClaimsField(null=True)),
             ],
             options={
                 "ordering": ("-id",),
@@ -180,6 +188,7 @@ class Migration(migrations.Migration):
                 ("family_ends_at", fields.MomentField(null=True)),
                 ("parent", fields.DigestField(max_length=32, null=True)),
                 ("spent_at", fields.MomentField(null=True)),
+                ("cnf", fields.ClaimsField(null=True)),
             ],
             options={
                 "ordering": ("-id",),

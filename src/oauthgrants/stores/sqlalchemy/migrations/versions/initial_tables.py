@@ -60,6 +60,13 @@ def upgrade() -> None:
         sa.Column("jwks", sa.Text),
         sa.Column("jwks_uri", sa.Text),
         sa.Column("token_endpoint_auth_signing_alg", sa.Text),
+        sa.Column("tls_client_auth_subject_dn", sa.Text),
+        sa.Column("tls_client_auth_san_dns", sa.Text),
+        sa.Column("tls_client_auth_san_uri", sa.Text),
+        sa.Column("tls_client_auth_san_ip", sa.Text),
+        sa.Column("tls_client_auth_san_email", sa.Text),
+        sa.Column("tls_client_certificate_bound_access_tokens", sa.Boolean, nullable=False),
+        sa.Column("dpop_bound_access_tokens", sa.Boolean, nullable=False),
     )
     op.create_table(
         f"{prefix}client_secrets",
@@ -90,6 +97,7 @@ def upgrade() -> None:
         sa.Column("family", sa.String(255), index=True),
         sa.Column("jti", sa.Text),
         sa.Column("extra", sa.Text),
+        sa.Column("cnf", sa.Text),
     )
     op.create_table(
         f"{prefix}refresh_tokens",
@@ -100,6 +108,7 @@ def upgrade() -> None:
         sa.Column("family_ends_at", sa.BigInteger),
         sa.Column("parent", sa.LargeBinary(32)),
         sa.Column("spent_at", sa.BigInteger),
+        sa.Column("cnf", sa.Text),
     )
     op.create_table(
         f"{prefix}denials",

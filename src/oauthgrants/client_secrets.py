@@ -1,0 +1,77 @@
+"""The secrets of clients, as they are kept (RFC 6749, 2.3.1; RFC 7591, 3.2.1)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from oauthgrants.errors import InvalidClientMetadata
+from oauthgrants.forms import is_vschar
+from oauthgrants.hashing import Argon2idHasher, fast_digest
+from oauthgrants.secret import Secret, SecretFormat, random_id
+
+SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
+"""The methods of RFC 6749, 2.3.1: the client shows a secret that the server keeps as a digest."""
+
+CLIENT_SECRET = SecretFormat("ogcs_")
+"""How those look that we make."""
+
+
+def _require_aware(_: object, attribute: attrs.Attribute[Any], moment: object) -> None:
+    if moment is not None and not (isinstance(moment, datetime) and moment.utcoffset() is not None):
+        raise InvalidClientMetadata(
+            f"{attribute.name} of a client_secret has to be an aware datetime, or None for never, "
+            f"not {moment!r}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class ClientSecret:
+    """
+    One live secret of a client, as a digest.
+
+    Attributes:
+        hash: ``sha256:…`` for a secret that a machine made, ``sealed:…`` for one that verifies
+            assertions, else a PHC string.
+        expires_at: The first moment at which it is refused, aware; None for never.
+        id: Names it in events, so that one sees which secret is still in use.
+
+    Raises:
+        InvalidClientMetadata: *expires_at* is not aware.
+    """
+
+    hash: str = attrs.field(repr=False)
+    expires_at: datetime | None = attrs.field(default=None, validator=_require_aware)
+    id: str = attrs.field(factory=lambda: random_id(6))
+
+    def is_live(self, now: datetime) -> bool:
+        """Return whether the secret has not expired (RFC 7591, 3.2.1)."""
+        return self.expires_at is None or now < self.expires_at
+
+
+def hash_client_secret(
+    secret: Secret, *, machine_made: bool = False, expires_at: datetime | None = None
+) -> ClientSecret:
+    """
+    Return *secret* as a client keeps it.
+
+    Args:
+        secret: What the client is to show.
+        machine_made: Whether it came from a random generator with 128 bits or more; then a
+            fast digest suffices. Secrets that we made are known by their checksum.
+        expires_at: When it is no longer accepted, aware; None for never.
+
+    Raises:
+        InvalidClientMetadata: *secret* is empty or not VSCHAR (RFC 6749, A.2), or *expires_at*
+            is not aware.
+    """
+    text = secret.reveal()
+    if not text or not is_vschar(text):
+        raise InvalidClientMetadata(
+            "client_secret has to be one or more printable ASCII characters (RFC 6749, A.2)"
+        )
+    if machine_made or CLIENT_SECRET.recognises(secret):
+        return ClientSecret(hash=fast_digest(secret), expires_at=expires_at)
+    return ClientSecret(hash=Argon2idHasher().hash(secret), expires_at=expires_at)
