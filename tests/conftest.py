@@ -12,7 +12,7 @@ from hypothesis import settings
 from support import Colour, World
 
 pytest.register_assert_rewrite("oauthgrants.testing")
-pytest_plugins = ["conformance"]
+pytest_plugins = ["conformance", "oauthgrants.testing.plugin", "secret_scan"]
 
 settings.register_profile("ci", max_examples=200, deadline=None)
 settings.register_profile("dev", max_examples=50, deadline=None)

@@ -18,7 +18,6 @@ from benchmarks.floor import floor, signer
 from benchmarks.peer_entrants import ROWS, Entrant, WrongAnswer
 from benchmarks.peer_requests import TOKEN, Answer, Asked, Contender, World
 
-FIGURES = Path(__file__).parent.parent / "docs" / "images" / "peers.json"
 HERE = [name for name in peers.PEERS if find_spec(name) is not None]
 
 
@@ -132,6 +131,7 @@ def test_the_tables_and_the_figures_are_written(
         "bearer check",
         "refusal of a wrong secret",
     ]
+    assert figures["tables"].keys() == {"async", "imports", "kept"}
     peer_plot.main([str(written), str(tmp_path / "peers.svg")])
     assert (tmp_path / "peers.svg").read_text("utf-8") == peer_plot.draw(figures["rows"])
 
@@ -158,14 +158,3 @@ def test_the_floor_signs_with_what_it_has() -> None:
 
     with pytest.raises(ValueError, match="no signature for ES384"):
         signer("ES384", world.pem)
-
-
-def test_the_page_has_the_figures_and_their_drawing() -> None:
-    figures = json.loads(FIGURES.read_text("utf-8"))
-    page = (FIGURES.parent.parent / "performance.md").read_text("utf-8")
-
-    assert FIGURES.with_suffix(".svg").read_text("utf-8") == peer_plot.draw(figures["rows"])
-    for table in peer_plot.tables(figures["rows"]):
-        assert table in page
-    for line in figures["machine"]:
-        assert line in page

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from oauthgrants import (
@@ -31,10 +32,13 @@ from oauthgrants.cli.errors import CommandError
 from oauthgrants.client_auth.assertion_rules import AssertionRules
 from oauthgrants.client_auth.keys import MacKey
 from oauthgrants.client_secrets import ClientSecret
-from oauthgrants.events import RequestRefused, Throttled
+from oauthgrants.events import RequestRefused, Throttled, TokenIssued
+from oauthgrants.grants import GrantHandler, Services, TokenRequest
+from oauthgrants.issuing import Issue
 from oauthgrants.jose import SigningKey, encode
 from oauthgrants.sealed import CannotOpen, SealingKey
 from oauthgrants.throttling import Throttle
+from oauthgrants.tokens import TokenResponse
 from resource_support import FakeFetcher, answer, jwks, jws, key
 from support import FORM, ISSUER, World, basic, error_of
 
@@ -369,6 +373,38 @@ def test_broken_assertions(signing: World, break_it: Callable[[str], str]) -> No
     assert error_of(send(signing, break_it(sign(signing)))) == REFUSED
 
 
+def test_the_event_says_what_is_wrong_with_an_assertion(signing: World) -> None:
+    """The client is told nothing of it, as long as it has not signed."""
+    client = Client.with_keys(
+        "picky",
+        jwks=jwks(key(), key("RS256")),
+        token_endpoint_auth_signing_alg="RS256",
+        grant_types=["client_credentials"],
+    )
+    signing.store.add_client(client)
+    stranger = SigningKey.generate("ES256", kid="another")
+    for refused in (
+        "x",
+        sign(signing, sub=""),
+        sign(signing, iss="service"),
+        sign(signing, "picky"),
+        sign(signing, signer=stranger),
+        mac(signing, "w" * 64),
+    ):
+        send(signing, refused)
+    send(signing, sign(signing), client_id="service")
+
+    assert reasons(signing) == [
+        "a compact JWS has three parts",
+        "sub is missing or malformed",
+        "iss and sub are not the same",
+        "the algorithm is not the registered one",
+        "the key is not known",
+        "the signature is wrong, or by a secret that is short or has expired",
+        "client_id and the assertion name two clients",
+    ]
+
+
 @req("R7523-3-e", "R8725-3.1-a", "R8725-3.2-a")
 @pytest.mark.parametrize("alg", ["none", "None", "RS1", "RSA1_5", "", None, 7])
 def test_unsigned_and_unknown_algorithms(signing: World, alg: Any) -> None:
@@ -521,6 +557,17 @@ def clocked_store() -> MemoryStore:
 
 
 @req("R7523-3-d")
+def test_a_use_is_remembered_as_long_as_clocks_may_differ(signing: World) -> None:
+    """Past ``exp`` by less than the leeway, and others have come since."""
+    used = sign(signing)
+    assert send(signing, used).status == 200
+    signing.clock.move(seconds=85)
+    assert send(signing, sign(signing, jti="j2")).status == 200
+
+    assert send(signing, used).json()["error_description"].endswith("it has been used before")
+
+
+@req("R7523-3-d")
 def test_what_is_refused_is_not_used_up(signing: World) -> None:
     now = int(signing.clock.now.timestamp())
     attacker = SigningKey.generate("ES256", kid="k1")
@@ -553,9 +600,93 @@ def test_the_client_alone_learns_why(signing: World) -> None:
     told = send(signing, sign(signing, aud="x")).json()["error_description"]
 
     assert len({(each.status, each.body, each.headers) for each in answers}) == 1
+    assert answers[0].body == signing.post(CC, basic("nobody", "x")).body
+    assert reasons(signing)[:6] == [
+        *["the signature is wrong"] * 2,
+        *["unknown client"] * 3,
+        "private_key_jwt is not the client's registered method",
+    ]
     assert told == (
         "the client assertion is not accepted: aud is not the issuer identifier of this server"
     )
+
+
+@req("R7521-4.2.1-a")
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"exp": 7200}, "exp is too far ahead"),
+        ({"iat": -7200}, "iat is too far back"),
+        ({"jti": None}, "jti is missing or malformed"),
+        ({"aud": [ISSUER, "https://a.example"]}, "aud has to be the issuer identifier alone"),
+    ],
+)
+def test_who_has_signed_is_told_what_to_mend(
+    signing: World, other: dict[str, Any], why: str
+) -> None:
+    now = int(signing.clock.now.timestamp())
+    moved: dict[str, Any] = {
+        name: now + value if isinstance(value, int) else value for name, value in other.items()
+    }
+    answer = send(signing, sign(signing, **moved))
+
+    assert error_of(answer) == REFUSED
+    told = answer.json()["error_description"]
+    assert told == f"the client assertion is not accepted: {why}"
+
+
+@req("R6749-5.2-e")
+def test_without_basic_a_refusal_asks_for_none(signing: World) -> None:
+    signing.configure(client_auth_methods=["private_key_jwt"])
+    attacker = SigningKey.generate("ES256", kid="k1")
+    for refused in ("x", sign(signing, signer=attacker), sign(signing, aud="x"), mac(signing)):
+        answer = send(signing, refused)
+        assert error_of(answer) == (400, "invalid_client")
+        assert "WWW-Authenticate" not in dict(answer.headers)
+
+
+class Curious:
+    """An extension grant that looks at who asks."""
+
+    grant_type = "urn:example:who"
+    parameters: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, bool]] = []
+
+    def bind(self, services: Services) -> GrantHandler:
+        async def answer(request: TokenRequest) -> TokenResponse:
+            client = request.client
+            self.seen.append((client.client_id, client.method, client.authenticated))
+            scope = await services.scopes.grant(services.scopes.read(client, None), client)
+            issue = Issue(client=client, grant_type=self.grant_type, scope=scope)
+            return await services.issuer.issue(issue)
+
+        return answer
+
+
+def test_grants_and_events_know_how_the_client_has_proven_who_it_is(signing: World) -> None:
+    grant = Curious()
+    signing.configure(grants=[grant])
+    for client_id in ("signer", "macker"):
+        client = signing.store.find_client(client_id)
+        assert client is not None
+        signing.store.replace_client(attrs.evolve(client, grant_types=[grant.grant_type]))
+    body = f"grant_type={grant.grant_type}"
+
+    assert send(signing, sign(signing), body).status == 200
+    assert send(signing, mac(signing, header={"kid": "any"}), body).status == 200
+    assert grant.seen == [
+        ("signer", "private_key_jwt", True),
+        ("macker", "client_secret_jwt", True),
+    ]
+    macker = signing.store.find_client("macker")
+    assert macker is not None
+    issued = [each for each in signing.sink.events if isinstance(each, TokenIssued)]
+    assert [(each.key_id, each.secret_id) for each in issued] == [
+        (key().kid, None),
+        (None, macker.secrets[0].id),
+    ]
 
 
 def test_wrong_signatures_count_as_guesses(signing: World) -> None:
@@ -568,7 +699,11 @@ def test_wrong_signatures_count_as_guesses(signing: World) -> None:
 
     assert error_of(send(signing, mac(signing))) == REFUSED
     assert send(signing, sign(signing)).status == 200
-    assert any(isinstance(event, Throttled) for event in signing.sink.events)
+    throttled = [event for event in signing.sink.events if isinstance(event, Throttled)]
+    assert {(each.kind, each.name, each.client_id, each.source) for each in throttled} == {
+        ("client_secret", "macker", "macker", "192.0.2.1")
+    }
+    assert reasons(signing)[-1] == "too many wrong secrets"
 
 
 def test_without_limits_nothing_is_counted(signing: World) -> None:
@@ -660,7 +795,7 @@ def test_a_secret_that_does_not_open_is_a_fault(signing: World) -> None:
 JWK = key().public.as_dict()
 
 
-@req("R6749-2.3.2-a", "R8725-3.4-a", "R8725-3.5-a", "OIDC-9-c")
+@req("R6749-2.3.2-a", "R7591-2-c", "R8725-3.4-a", "R8725-3.5-a", "OIDC-9-c")
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
@@ -818,6 +953,17 @@ def test_methods_that_cannot_work_are_not_enabled(monkeypatch: pytest.MonkeyPatc
 def test_rules_out_of_bounds(rules: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AssertionRules(**rules)
+
+
+def test_rules_at_the_bounds(signing: World) -> None:
+    for rules in (
+        AssertionRules(leeway=timedelta()),
+        AssertionRules(leeway=timedelta(minutes=5)),
+        AssertionRules(longest_lifetime=timedelta(seconds=1)),
+    ):
+        signing.configure(assertions=rules)
+        at_once = int(signing.clock.now.timestamp()) + 1
+        assert send(signing, sign(signing, exp=at_once, jti=str(rules))).status == 200
 
 
 def test_an_assertion_where_none_is_enabled(signing: World) -> None:

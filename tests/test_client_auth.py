@@ -325,6 +325,65 @@ def test_a_disabled_client_fails_like_an_unknown_one(world: World) -> None:
     assert error_of(world.refresh(tokens["refresh_token"], "browser")) == (401, "invalid_client")
 
 
+@req("R6749-5.2-c", "R6819-5.2.3.6-a")
+def test_every_refusal_says_the_same_and_its_event_says_why(world: World) -> None:
+    gone = world.add_client("gone")
+    client = world.store.find_client("gone")
+    assert client is not None
+    world.store.replace_client(attrs.evolve(client, active=False))
+    answers = [
+        world.post(CC, basic("nobody", "x")),
+        world.post(CC, basic("service", "x")),
+        world.post(CC, basic("gone", gone)),
+        world.post(CC, client_id="service", client_secret="x"),
+        world.post(CC, client_id="nobody"),
+        world.post(CC, client_id="service"),
+    ]
+
+    assert {each.body for each in answers} == {
+        b'{"error":"invalid_client","error_description":"client authentication failed"}'
+    }
+    reasons = [e.reason for e in world.sink.events if isinstance(e, RequestRefused)]
+    assert reasons == [
+        "unknown client",
+        "wrong or expired client secret",
+        "the client is disabled",
+        "client_secret_post is not the client's registered method",
+        "no such public client",
+        "no such public client",
+    ]
+
+
+@req("R6749-5.2-e")
+def test_who_used_the_header_is_challenged_by_it(world: World) -> None:
+    """Some libraries send a mere client_id so."""
+    world.configure(client_auth_methods=["client_secret_post", "none"])
+
+    by_header = world.post(CC, raw_basic("service:"))
+
+    assert error_of(by_header) == (401, "invalid_client")
+    assert challenge_of(by_header) == 'Basic realm="token"'
+
+
+@req("R6749-5.2-e")
+def test_a_secret_in_the_body_is_no_reason_for_a_challenge(world: World) -> None:
+    world.configure(client_auth_methods=["none"])
+
+    answer = world.post(CC, client_id="service", client_secret="x")
+
+    assert (error_of(answer), challenge_of(answer)) == ((400, "invalid_client"), None)
+
+
+@req("R7591-3.2.1-a")
+def test_a_secret_expires_where_nothing_is_limited(world: World) -> None:
+    world.configure(throttle=None)
+    secret = world.add_client("brief", secret_expires_at=world.clock() + timedelta(seconds=10))
+    assert world.post(CC, basic("brief", secret)).status == 200
+    world.clock.move(seconds=10)
+
+    assert error_of(world.post(CC, basic("brief", secret))) == (401, "invalid_client")
+
+
 @req("R7591-3.2.1-a")
 def test_a_secret_lives_until_its_expiry(world: World) -> None:
     """Several live at once, so that a new one takes over without downtime."""

@@ -28,6 +28,7 @@ from oauthgrants import (
 from oauthgrants.client_secrets import ClientSecret
 from oauthgrants.errors import OAuthError
 from oauthgrants.events import Event, Fault, RefreshTokenReused, RequestRefused, TokenIssued
+from oauthgrants.forms import Limits
 from oauthgrants.grants import Services, TokenRequest
 from oauthgrants.grants.password import PasswordGrantWarning
 from oauthgrants.hashing import token_digest
@@ -61,6 +62,13 @@ def test_client_credentials_never_bring_a_refresh_token(world: World) -> None:
     }
 
 
+def test_its_tokens_live_as_long_as_the_grant_says(world: World) -> None:
+    world.configure(grants=[ClientCredentialsGrant(access_token_lifetime=timedelta(seconds=11))])
+
+    seconds = world.post(CC, client="service").json()["expires_in"]
+    assert (seconds, type(seconds)) == (11, int)
+
+
 def test_a_client_acts_for_itself(world: World) -> None:
     world.configure(audience="https://api.example.com")
     world.post(CC, client="service")
@@ -68,6 +76,9 @@ def test_a_client_acts_for_itself(world: World) -> None:
     (token,) = world.store.tokens
     assert (token.sub, token.client_id, token.username) == ("service", "service", None)
     assert token.audience == ("https://api.example.com",)
+    issued = world.sink.events[-1]
+    assert isinstance(issued, TokenIssued)
+    assert (issued.sub, issued.scope, issued.audience) == (token.sub, token.scope, token.audience)
 
 
 # Password
@@ -112,7 +123,13 @@ def test_the_password_grant_is_for_first_party_clients(world: World) -> None:
     world.store.replace_client(attrs.evolve(secret_client, first_party=False))
     body = {"grant_type": "password", "username": "alice", "password": "wonderland"}
 
-    assert error_of(world.post(client="app", **body)) == (400, "unauthorized_client")
+    third_party = world.post(client="app", **body)
+
+    assert error_of(third_party) == (400, "unauthorized_client")
+    refused = world.sink.events[-1]
+    assert isinstance(refused, RequestRefused)
+    assert refused.reason == "third party"
+    assert third_party.body == world.post(client="service", **body).body, "one answer for both"
     assert error_of(world.post(client="app", grant_type="password")) == (
         400,
         "unauthorized_client",
@@ -314,7 +331,20 @@ def test_a_verifier_that_answers_something_else_is_told_what_to_answer(
     fault = world.sink.events[-1]
     assert isinstance(fault, Fault)
     assert "has to answer Accepted, Rejected" in str(fault.error)
+    assert str(fault.error).endswith(f"not a {type(answer).__name__}")
     assert str(answer) not in str(fault.error).replace("NoneType", "")
+
+
+def test_whose_sign_in_was_refused_is_told_in_the_event(world: World) -> None:
+    user = world.store.find_user("alice")
+    assert user is not None
+    world.store.replace_user(attrs.evolve(user, active=False))
+
+    world.post(client="app", grant_type="password", username="alice", password="wonderland")
+
+    refused = world.sink.events[-1]
+    assert isinstance(refused, RequestRefused)
+    assert (refused.reason, refused.sub) == ("the user is disabled", "user-1")
 
 
 def test_a_verifier_that_fails_is_a_fault(world: World) -> None:
@@ -343,6 +373,12 @@ def test_a_weaker_password_hash_is_replaced_on_sign_in(world: World) -> None:
 # Refresh
 
 
+def _family_of(world: World, refresh_token: str) -> str:
+    found = world.store.find_refresh_token(token_digest(Secret(refresh_token)))
+    assert found is not None
+    return found.family
+
+
 @req("R6749-6-g", "R9700-2.2.2-a", "R6749-10.4-b")
 @pytest.mark.parametrize("client", ["app", "browser"])
 def test_every_use_rotates(world: World, client: str) -> None:
@@ -350,6 +386,9 @@ def test_every_use_rotates(world: World, client: str) -> None:
     second = world.refresh(first["refresh_token"], client).json()
     third = world.refresh(second["refresh_token"], client).json()
 
+    kept = world.store.find_refresh_token(token_digest(Secret(third["refresh_token"])))
+    assert kept is not None
+    assert kept.parent == token_digest(Secret(second["refresh_token"]))
     refresh_tokens = {first["refresh_token"], second["refresh_token"], third["refresh_token"]}
     access_tokens = {first["access_token"], second["access_token"], third["access_token"]}
     assert (len(refresh_tokens), len(access_tokens)) == (3, 3)
@@ -366,11 +405,15 @@ def test_reuse_revokes_the_family(world: World, client: str) -> None:
     successor = world.refresh(second["refresh_token"], client)
 
     assert error_of(replay) == error_of(successor) == (400, "invalid_grant")
+    assert replay.json()["error_description"] == "the refresh token is not valid"
     assert world.refresh(other["refresh_token"], client).status == 200
     for token in (first["access_token"], second["access_token"]):
         assert world.store.find_access_token(token_digest(Secret(token))) is None
+    (issued,) = {
+        e.family for e in world.sink.events if isinstance(e, TokenIssued) and e.family is not None
+    } - {_family_of(world, other["refresh_token"])}
     (reused,) = (e for e in world.sink.events if isinstance(e, RefreshTokenReused))
-    assert (reused.client_id, reused.sub) == (client, "user-1")
+    assert (reused.client_id, reused.sub, reused.family) == (client, "user-1", issued)
 
 
 @req("R9700-4.14.2-a")
@@ -419,6 +462,31 @@ def test_refresh_tokens_that_are_no_good_look_the_same(world: World) -> None:
     assert answers == {
         b'{"error":"invalid_grant","error_description":"the refresh token is not valid"}'
     }
+
+
+def test_why_a_refresh_token_is_refused_is_told_in_the_event(world: World) -> None:
+    """The client is told nothing of it."""
+    alice = world.store.find_user("alice")
+    assert alice is not None
+    spent, expired, ended, fresh = (world.sign_in()["refresh_token"] for _ in range(4))
+    world.refresh(spent)
+    world.store.revoke_family(_family_of(world, ended))
+
+    def refuse(token: str, client: str = "app") -> tuple[str, str | None]:
+        world.refresh(token, client)
+        refused = world.sink.events[-1]
+        assert isinstance(refused, RequestRefused)
+        return refused.reason, refused.sub
+
+    assert refuse("a\x00b") == ("malformed refresh token", None)
+    assert refuse("x") == refuse(ended) == ("unknown refresh token", None)
+    assert refuse(fresh, "browser") == ("another client's refresh token", "user-1")
+    assert refuse(spent) == ("replayed refresh token", "user-1")
+    world.store.replace_user(attrs.evolve(alice, active=False))
+    assert refuse(fresh) == ("the user is gone or disabled", "user-1")
+    world.store.replace_user(alice)
+    world.clock.move(days=30)
+    assert refuse(expired) == ("expired refresh token", "user-1")
 
 
 @req("R6749-A.17-a")
@@ -498,6 +566,38 @@ def test_what_client_or_user_lost_since_is_not_granted(world: World) -> None:
     assert again["scope"] == "email"
     world.store.replace_user(attrs.evolve(user, scope="other"))
     assert error_of(world.refresh(again["refresh_token"])) == (400, "invalid_scope")
+
+
+@req("R9700-4.14.2-b")
+def test_a_refresh_token_lives_as_long_as_its_grant_says(world: World) -> None:
+    lifetime = timedelta(minutes=3)
+    world.configure(grants=[password_grant(refresh_token_lifetime=lifetime), RefreshTokenGrant()])
+    used, unused = (world.sign_in()["refresh_token"] for _ in range(2))
+    world.clock.move(minutes=2, seconds=59)
+    assert world.refresh(used).status == 200
+    world.clock.move(seconds=1)
+
+    assert error_of(world.refresh(unused)) == (400, "invalid_grant")
+
+
+@req("R9700-4.14.2-b")
+def test_a_client_may_have_its_own_and_the_family_ends_with_the_servers(world: World) -> None:
+    world.configure(lifetimes=Lifetimes(family=timedelta(minutes=4)))
+    world.add_client(
+        "hasty",
+        grant_types=["password", "refresh_token"],
+        first_party=True,
+        refresh_token_lifetime=timedelta(minutes=3),
+    )
+    used, unused = (world.sign_in("hasty")["refresh_token"] for _ in range(2))
+    world.clock.move(minutes=2)
+    used = world.refresh(used, "hasty").json()["refresh_token"]
+    world.clock.move(minutes=1)
+    assert error_of(world.refresh(unused, "hasty")) == (400, "invalid_grant")
+    used = world.refresh(used, "hasty").json()["refresh_token"]
+    world.clock.move(minutes=1)
+
+    assert error_of(world.refresh(used, "hasty")) == (400, "invalid_grant")
 
 
 @req("R6749-6-f", "R9700-4.14.2-b")
@@ -879,6 +979,31 @@ def test_a_scope_has_a_greatest_number_of_tokens(world: World) -> None:
     assert error_of(world.post(CC, client="wide", scope=scope)) == (400, "invalid_scope")
 
 
+def test_a_host_says_how_many_tokens_a_scope_has(world: World) -> None:
+    world.configure(limits=Limits(scope=1))
+    world.add_client("machine", scope="a b")
+    token = world.sign_in(scope="email")["refresh_token"]
+
+    assert world.post(CC, client="machine", scope="a").status == 200
+    for answer in (
+        world.post(CC, client="machine", scope="a b"),
+        world.refresh(token, scope="email other"),
+    ):
+        assert error_of(answer) == (400, "invalid_scope")
+        assert answer.json()["error_description"] == "the scope has too many tokens"
+
+
+def test_what_a_user_has_lost_is_refused_if_it_is_asked_for(world: World) -> None:
+    """By default, it is merely left out."""
+    token = world.sign_in()["refresh_token"]
+    user = world.store.find_user("alice")
+    assert user is not None
+    world.store.replace_user(attrs.evolve(user, scope="email"))
+
+    assert error_of(world.refresh(token, scope="profile email")) == (400, "invalid_scope")
+    assert world.refresh(token).json()["scope"] == "email"
+
+
 @req("R6749-3.3-g")
 def test_a_user_may_have_less_than_the_client(world: World) -> None:
     """What was named is refused, the default is narrowed and said."""
@@ -930,18 +1055,47 @@ class Generous:
         return allowed
 
 
+def test_a_policy_is_told_who_asks_and_what_is_allowed(world: World) -> None:
+    alice = world.store.find_user("alice")
+    assert alice is not None
+    world.store.replace_user(attrs.evolve(alice, scope="email other"))
+    asked: list[tuple[str, str, str, str | None]] = []
+
+    class Noting:
+        def grant_scope(
+            self, requested: Scope, allowed: Scope, client: Client, user: User | None
+        ) -> Scope:
+            sub = None if user is None else user.sub
+            asked.append((str(requested), str(allowed), client.client_id, sub))
+            return requested & allowed
+
+    world.configure(scope_policy=Noting())
+    world.post(CC, client="service", scope="read admin")
+    world.sign_in(scope="profile email")
+
+    assert asked == [
+        ("admin read", "read write", "service", None),
+        ("email profile", "email", "app", "user-1"),
+    ]
+
+
 @req("R6749-6-b")
 def test_a_policy_grants_no_more_on_refresh_than_before(world: World) -> None:
     token = world.sign_in(scope="email")["refresh_token"]
     world.configure(scope_policy=Generous())
 
-    assert world.refresh(token).json()["scope"] == "email"
+    renewed = world.refresh(token, scope="email").json()
+    assert renewed["scope"] == "email"
+    assert world.refresh(renewed["refresh_token"]).json()["scope"] == "email"
 
 
 def test_a_policy_that_widens_is_the_hosts_mistake(world: World) -> None:
     world.configure(scope_policy=Narrowing())
 
     assert world.post(CC, client="service", scope="all").status == 503
+    fault = world.sink.events[-1]
+    assert isinstance(fault, Fault)
+    assert "policy grants more than client and user may have" in str(fault.error)
     assert world.store.tokens == []
 
 
@@ -964,8 +1118,14 @@ def test_a_family_revoked_meanwhile_is_gone(world: World) -> None:
 
     world.store.find_refresh_token = find_and_revoke  # type: ignore[method-assign]
 
-    assert error_of(world.refresh(token)) == (400, "invalid_grant")
+    assert world.refresh(token).json() == {
+        "error": "invalid_grant",
+        "error_description": "the refresh token is not valid",
+    }
     assert world.store.tokens == []
+    refused = world.sink.events[-1]
+    assert isinstance(refused, RequestRefused)
+    assert (refused.reason, refused.sub) == ("revoked refresh token", "user-1")
 
 
 @req("R9700-4.14.2-a")
@@ -977,5 +1137,7 @@ def test_a_refresh_token_spent_meanwhile_ends_its_family(world: World) -> None:
     world.store.find_refresh_token = lambda digest: seen  # type: ignore[method-assign]
     replay = world.refresh(token)
     del world.store.find_refresh_token
+    (reused,) = (e for e in world.sink.events if isinstance(e, RefreshTokenReused))
+    assert reused.source == "192.0.2.1"
 
     assert error_of(replay) == error_of(world.refresh(successor)) == (400, "invalid_grant")

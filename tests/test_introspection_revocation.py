@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from oauthgrants import AccessToken, Client, HttpRequest, HttpResponse, Lifetimes, Scope, User
-from oauthgrants.events import TokenIntrospected, TokenRevoked
+from oauthgrants.events import TokenIntrospected, TokenIssued, TokenRevoked
 from oauthgrants.jose import ALGORITHMS, SigningKey, verify_jwt
 from support import FORM, ISSUER, World, basic, error_of
 
@@ -257,6 +257,14 @@ def test_claims_cannot_ask_for_the_password(world: World) -> None:
     assert seen == "alice email profile {'tenant': 'acme', 'username': 'alice'}"
 
 
+def test_claims_see_what_comes_with_a_refresh(world: World) -> None:
+    world.configure(extra_claims=Claims())
+    token = world.refresh(world.sign_in()["refresh_token"], tenant="acme").json()["access_token"]
+
+    seen = introspect(world, token, "app").json()["seen"]
+    assert seen == "alice email profile {'tenant': 'acme'}"
+
+
 def test_claims_of_a_user_see_no_password(world: World) -> None:
     world.configure(extra_claims=Claims())
     token = world.sign_in()["access_token"]
@@ -283,12 +291,13 @@ def test_introspection_and_revocation_have_events(world: World) -> None:
     introspect(world, "x", "app")
     revoke(world, tokens["access_token"])
 
-    *_, yes, no, revoked = world.sink.events
+    issued, *_, yes, no, revoked = world.sink.events
+    assert isinstance(issued, TokenIssued)
     assert isinstance(yes, TokenIntrospected)
     assert isinstance(no, TokenIntrospected)
     assert isinstance(revoked, TokenRevoked)
     assert (yes.active, no.active, yes.client_id) == (True, False, "app")
-    assert (revoked.client_id, revoked.sub) == ("app", "user-1")
+    assert (revoked.client_id, revoked.sub, revoked.family) == ("app", "user-1", issued.family)
 
 
 # Signed answers
@@ -312,9 +321,12 @@ def test_an_answer_is_signed_for_who_accepts_it(issuing: World) -> None:
 
     signed = issuing.post("", accept, client="api", path="/introspect", token=token)
     plain = introspect(issuing, token)
+    both = [("Accept", "application/token-introspection+jwt"), ("Accept", "text/plain")]
+    in_two_fields = issuing.post("", *both, client="api", path="/introspect", token=token)
     inactive = issuing.post("", accept, client="api", path="/introspect", token="x")
 
     header, claims = claims_of(signed)
+    assert (signed.status, signed.headers) == (200, in_two_fields.headers)
     assert ("Content-Type", "application/token-introspection+jwt") in signed.headers
     assert ("Cache-Control", "no-store") in signed.headers
     assert header == {"typ": "token-introspection+jwt", "alg": "ES256", "kid": "k1"}

@@ -27,6 +27,7 @@ from oauthgrants.jose import (
     ALGORITHMS,
     ExpiredJwt,
     InvalidJwt,
+    Jws,
     PublicKey,
     SigningKey,
     UnknownKey,
@@ -308,6 +309,17 @@ def test_looks_like_jwt() -> None:
     assert looks_like_jwt("a.b.c")
     assert not looks_like_jwt("a.b")
     assert not looks_like_jwt("a.b.c.d")
+
+
+@req("R7515-4.1.11-a")
+@pytest.mark.parametrize("change", ["drop the signature", "add a part"])
+def test_a_compact_jws_has_three_parts(change: str) -> None:
+    token = key().sign({"sub": "user-1"}, typ="at+jwt")
+    parts = token.split(".")
+    parts = parts[:2] if change == "drop the signature" else [*parts, ""]
+
+    with pytest.raises(InvalidJwt):
+        Jws.parse(".".join(parts), algorithms=ALGORITHMS, typ={"at+jwt"})
 
 
 @req("R7515-4.1.11-a")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from oauthgrants import (
@@ -20,6 +21,7 @@ from oauthgrants import (
     User,
 )
 from oauthgrants.endpoints.metadata import well_known_url
+from oauthgrants.events import RequestRefused
 from oauthgrants.jose import ALGORITHMS, SigningKey, verify_jwt
 from oauthgrants.keys import KeyRing
 from support import FORM, ISSUER, World, basic, error_of
@@ -141,10 +143,13 @@ def test_documents_may_be_kept_for_a_while(world: World, path: str) -> None:
         get(world, ISSUER + path, ("If-None-Match", known))
         for known in (etag, f"W/{etag}", f'"x", {etag}', "*", '"x"')
     ]
+    in_two_fields = get(world, ISSUER + path, ("If-None-Match", etag), ("If-None-Match", '"x"'))
+    without_space = get(world, ISSUER + path, ("If-None-Match", f'"x",{etag}'))
     head = get(world, ISSUER + path, method="HEAD")
 
     assert headers["Cache-Control"].startswith("public, max-age=")
     assert [response.status for response in again] == [304, 304, 304, 304, 200]
+    assert (in_two_fields.status, without_space.status) == (304, 304)
     assert again[0].body == b""
     assert dict(again[0].headers)["ETag"] == etag
     assert (head.status, head.headers, head.body) == (200, first.headers, first.body)
@@ -209,6 +214,67 @@ def test_a_jwt_is_stored_nowhere(signing: World) -> None:
     signing.refresh(refresh)
 
     assert {type(token).__name__ for token in signing.store.tokens} == {"RefreshToken"}
+
+
+class NotingDenials(MemoryStore):
+    """It says until when what was denied."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.denials: dict[str, datetime] = {}
+
+    def deny(self, identifier: str, expires_at: datetime) -> None:
+        self.denials[identifier] = expires_at
+        super().deny(identifier, expires_at)
+
+
+@req("R9700-4.14.2-a")
+@pytest.mark.parametrize(
+    ("then", "now", "client"),
+    [
+        pytest.param({}, {"access_token": timedelta(hours=9)}, {}, id="the-servers"),
+        pytest.param({}, {"refresh_token": timedelta(hours=9)}, {}, id="the-servers-of-refresh"),
+        pytest.param({"refresh_token": timedelta(hours=9)}, {}, {}, id="the-refresh-tokens-own"),
+        pytest.param({}, {}, {"access_token_lifetime": timedelta(hours=9)}, id="the-clients"),
+    ],
+)
+def test_a_family_is_denied_as_long_as_any_jwt_of_it_may_live(
+    signing: World, then: dict[str, Any], now: dict[str, Any], client: dict[str, Any]
+) -> None:
+    """Which nobody has counted; and settings change."""
+    short = {"access_token": timedelta(hours=1), "refresh_token": timedelta(hours=2)}
+    signing.store = store = NotingDenials(clock=signing.clock)
+    signing.__attrs_post_init__()
+    signing.configure(store=store, lifetimes=Lifetimes(**short | then))
+    token = signing.sign_in()["refresh_token"]
+    registered = store.find_client("app")
+    assert registered is not None
+    store.replace_client(attrs.evolve(registered, **client))
+    signing.configure(lifetimes=Lifetimes(**short | now))
+    signing.refresh(token)
+    assert error_of(signing.refresh(token)) == (400, "invalid_grant")
+
+    assert list(store.denials.values()) == [signing.clock() + timedelta(hours=9)]
+
+
+@req("R9700-4.14.2-a")
+def test_a_family_whose_end_has_begun_gets_no_more_jwts(signing: World) -> None:
+    """A fault came between its denial and the removal of what is stored; that is made up for."""
+    token = signing.sign_in()["refresh_token"]
+    family = signing.store.tokens[0].family
+    assert family is not None
+    signing.store.deny(family, signing.clock() + timedelta(hours=1))
+
+    answer = signing.refresh(token)
+
+    assert answer.json() == {
+        "error": "invalid_grant",
+        "error_description": "the refresh token is not valid",
+    }
+    refused = signing.sink.events[-1]
+    assert isinstance(refused, RequestRefused)
+    assert (refused.reason, refused.sub) == ("revoked refresh token", "user-1")
+    assert signing.store.tokens == []
 
 
 def test_no_two_jwts_are_alike(signing: World) -> None:
@@ -475,7 +541,7 @@ def test_a_function_has_the_last_word_on_lifetimes(world: World) -> None:
 
     tokens = world.sign_in()
     plain = world.sign_in(scope="profile")
-    world.refresh(plain["refresh_token"])
+    assert world.refresh(plain["refresh_token"]).status == 200
     world.clock.move(minutes=2)
 
     assert (tokens["expires_in"], plain["expires_in"]) == (60, 3600)

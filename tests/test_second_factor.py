@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,10 +19,11 @@ from oauthgrants import (
     Client,
     ClientCredentialsGrant,
     MemoryStore,
+    Scope,
     Secret,
     User,
 )
-from oauthgrants.events import MfaAsked, MfaPassed, RequestRefused, Throttled
+from oauthgrants.events import MfaAsked, MfaPassed, RequestRefused, Throttled, TokenIssued
 from oauthgrants.grants.mfa_otp import MfaOtpGrant
 from oauthgrants.grants.refresh_token import RefreshTokenGrant
 from oauthgrants.mfa import MFA_OTP
@@ -55,10 +57,14 @@ def mfa(world: World) -> World:
     return with_factor(world)
 
 
-def with_factor(world: World, **settings: Any) -> World:
-    factor = TotpFactor(
+def with_secrets(world: World) -> TotpFactor:
+    return TotpFactor(
         secrets=MemoryTotpSecrets({"user-1": SECRET}, {"user-1": RECOVERY}), clock=world.clock
     )
+
+
+def with_factor(world: World, **settings: Any) -> World:
+    factor = with_secrets(world)
     for name in ("phone", "tablet"):
         world.add_client(name, **CLIENT)
     world.store.add_user(
@@ -96,6 +102,18 @@ def finish(world: World, mfa_token: str, otp: str, client: str = "phone") -> Any
     return world.post(client=client, grant_type=MFA_OTP, mfa_token=mfa_token, otp=otp)
 
 
+def refusal(mfa: World, answer: Any) -> tuple[str, str | None]:
+    """Return what the event says of *answer*; the client is always told the same."""
+    assert answer.status == 400
+    assert answer.json() == {
+        "error": "invalid_grant",
+        "error_description": "the code is not valid",
+    }
+    refused = mfa.sink.events[-1]
+    assert isinstance(refused, RequestRefused)
+    return refused.reason, refused.sub
+
+
 def test_password_and_code_bring_the_tokens(mfa: World) -> None:
     mfa_token = begin(mfa, scope="email", resource="https://api.example.com")
     answer = finish(mfa, mfa_token, code(mfa))
@@ -104,11 +122,55 @@ def test_password_and_code_bring_the_tokens(mfa: World) -> None:
     assert answer.json()["scope"] == "email"
     assert mfa.refresh(answer.json()["refresh_token"], "phone").status == 200
     assert {token.audience for token in mfa.store.tokens} == {("https://api.example.com",)}
-    asked, passed = (
-        next(event for event in mfa.sink.events if isinstance(event, kind))
-        for kind in (MfaAsked, MfaPassed)
-    )
-    assert (asked.client_id, asked.sub) == (passed.client_id, passed.sub) == ("phone", "user-1")
+    told: dict[str, Any] = {
+        "at": mfa.clock(),
+        "source": "192.0.2.1",
+        "client_id": "phone",
+        "sub": "user-1",
+    }
+    assert [each for each in mfa.sink.events if isinstance(each, MfaAsked | MfaPassed)] == [
+        MfaAsked(**told),
+        MfaPassed(**told),
+    ]
+    issued = next(each for each in mfa.sink.events if isinstance(each, TokenIssued))
+    assert (issued.grant_type, issued.source) == (MFA_OTP, "192.0.2.1")
+
+
+def test_its_tokens_are_as_the_grant_says(world: World) -> None:
+    mfa = with_factor(world)
+    factor = with_secrets(world)
+    lifetimes: dict[str, Any] = {
+        "access_token_lifetime": timedelta(minutes=2),
+        "refresh_token_lifetime": timedelta(minutes=3),
+    }
+    grants = [password_grant(second_factor=factor), RefreshTokenGrant()]
+    mfa.configure(grants=[*grants, MfaOtpGrant(factor=factor, **lifetimes)])
+    tokens = finish(mfa, begin(mfa), code(mfa)).json()
+    mfa.clock.move(minutes=3)
+
+    assert tokens["expires_in"] == 120
+    assert error_of(mfa.refresh(tokens["refresh_token"], "phone")) == (400, "invalid_grant")
+    mfa.configure(grants=[*grants, MfaOtpGrant(factor=factor, refresh_tokens=False)])
+    assert "refresh_token" not in finish(mfa, begin(mfa), code(mfa)).json()
+
+
+@req("R6819-4.4.3.1-a")
+def test_claims_cannot_ask_for_the_code(mfa: World) -> None:
+    seen: list[dict[str, str]] = []
+
+    class Curious:
+        parameters = ("tenant", "otp")
+
+        def make_claims(
+            self, client: Client, user: User | None, scope: Scope, parameters: Mapping[str, str]
+        ) -> dict[str, Any]:
+            seen.append(dict(parameters))
+            return {}
+
+    mfa.configure(extra_claims=Curious())
+    mfa.post(client="phone", grant_type=MFA_OTP, mfa_token=begin(mfa), otp=code(mfa), tenant="acme")
+
+    assert seen == [{"tenant": "acme"}]
 
 
 def test_who_has_no_application_is_not_asked(mfa: World) -> None:
@@ -146,8 +208,9 @@ def test_an_mfa_token_works_once(mfa: World) -> None:
 
 def test_a_wrong_code_leaves_the_mfa_token(mfa: World) -> None:
     mfa_token = begin(mfa)
-    assert error_of(finish(mfa, mfa_token, "000000")) == (400, "invalid_grant")
+    wrong = refusal(mfa, finish(mfa, mfa_token, "000000"))
 
+    assert wrong == ("wrong or used code", "user-1")
     assert finish(mfa, mfa_token, code(mfa)).status == 200
 
 
@@ -232,6 +295,7 @@ def test_codes_are_guessed_within_limits_of_their_own(world: World) -> None:
     assert error_of(throttled) == (400, "invalid_grant")
     [event] = [event for event in mfa.sink.events if isinstance(event, Throttled)]
     assert (event.kind, event.name) == ("otp", "user-1")
+    assert (event.client_id, event.source) == ("phone", "192.0.2.1")
     assert begin(mfa), "passwords have a limit of their own"
 
     mfa.clock.move(minutes=10)
@@ -252,7 +316,8 @@ def test_a_user_who_is_disabled_meanwhile_gets_nothing(mfa: World) -> None:
     assert user is not None
     mfa.store.replace_user(attrs.evolve(user, active=False))
 
-    assert error_of(finish(mfa, mfa_token, code(mfa))) == (400, "invalid_grant")
+    refused = refusal(mfa, finish(mfa, mfa_token, code(mfa)))
+    assert refused == ("the user is gone or disabled", "user-1")
 
 
 def test_of_many_requests_at_once_one_gets_tokens() -> None:
@@ -288,7 +353,7 @@ class Push:
         return client.client_id == "phone"
 
     async def verify_otp(self, user: User, otp: Secret, client: Client) -> bool:
-        return otp.reveal() == f"approved for {user.sub}"
+        return otp.reveal() == f"approved for {user.sub} on {client.client_id}"
 
 
 def test_a_host_brings_a_factor_and_a_verifier_of_its_own(world: World) -> None:
@@ -298,6 +363,17 @@ def test_a_host_brings_a_factor_and_a_verifier_of_its_own(world: World) -> None:
         ) -> PasswordOutcome:
             return MfaRequired(User(sub="ldap-1", username=username))
 
+    class Codes:
+        """Whoever shows a code again has to find it here, for as long as it may be right."""
+
+        def __init__(self) -> None:
+            self.until: list[datetime] = []
+
+        def add_if_absent(self, digest: bytes, expires_at: datetime) -> bool:
+            self.until.append(expires_at)
+            return True
+
+    codes = Codes()
     world.add_client("phone", **CLIENT)
     world.configure(
         store=None,
@@ -305,15 +381,16 @@ def test_a_host_brings_a_factor_and_a_verifier_of_its_own(world: World) -> None:
         tokens=world.store,
         attempts=world.store,
         mfa_tokens=world.store,
-        replays=world.store,
+        replays=codes,
         grants=[
             password_grant(verifier=Verifier(), refresh_tokens=False),
             MfaOtpGrant(factor=Push()),
         ],
     )
 
-    assert finish(world, begin(world), "approved for ldap-1").status == 200
-    assert finish(world, begin(world), "approved for ldap-2").status == 400
+    assert finish(world, begin(world), "approved for ldap-1 on phone").status == 200
+    assert finish(world, begin(world), "approved for ldap-2 on phone").status == 400
+    assert codes.until == [world.clock() + timedelta(minutes=10)]
 
 
 def test_a_server_without_the_grant_gives_no_mfa_token(world: World) -> None:
@@ -327,8 +404,10 @@ def test_a_server_without_the_grant_gives_no_mfa_token(world: World) -> None:
     assert "mfa_token" not in answer.json()
 
 
-def test_the_grant_says_what_it_takes() -> None:
+@pytest.mark.parametrize("there", [[], ["mfa_tokens"], ["replays"]])
+def test_the_grant_says_what_it_takes(there: list[str]) -> None:
     store = MemoryStore()
+    ports: dict[str, Any] = dict.fromkeys(there, store)
     with pytest.raises(ValueError, match="give the server store=, or mfa_tokens= and replays="):
         AuthorizationServer(
             issuer=ISSUER,
@@ -336,6 +415,7 @@ def test_the_grant_says_what_it_takes() -> None:
             tokens=store,
             throttle=None,
             grants=[ClientCredentialsGrant(), MfaOtpGrant(factor=Push())],
+            **ports,
         )
 
 

@@ -29,10 +29,13 @@ from oauthgrants import (
     Secret,
     User,
 )
+from oauthgrants.brief import evolve
 from oauthgrants.client_secrets import ClientSecret, hash_client_secret
 from oauthgrants.forms import decode_form_text
 from oauthgrants.hashing import fast_digest, matches_fast_digest, token_digest
 from oauthgrants.secret import SecretFormat, random_id
+from oauthgrants.tokens import RefreshToken, TokenResponse
+from oauthgrants.wire import render, render_tokens
 
 req = pytest.mark.req
 
@@ -246,6 +249,13 @@ def build(**metadata: Any) -> Client:
         pytest.param(
             lambda: ClientSecret(hash="h", expires_at=cast("Any", 0)), "expires_at", id="0"
         ),
+        pytest.param(
+            lambda: build(secret_expires_at=datetime(2026, 1, 1, tzinfo=UTC)).with_secret(
+                ClientSecret(hash="h"), others_expire_at=datetime(2026, 1, 1)
+            ),
+            "expires_at .*aware",
+            id="naive-expiry-of-others",
+        ),
     ],
 )
 def test_contradictory_metadata_name_the_field(make: Callable[[], Client], field: str) -> None:
@@ -319,13 +329,15 @@ def test_the_values_are_frozen_and_slotted() -> None:
         lifetime=timedelta(seconds=1),
     )  # fmt: skip
     values: list[Any] = [
-        Secret("x"), Scope(), build(), ClientSecret(hash="h"), User(sub="s", username="u"), access,
-        HttpRequest(method="GET", url="/"), HttpResponse(status=200),
+        Scope(), build(), ClientSecret(hash="h"), User(sub="s", username="u"), access,
     ]  # fmt: skip
     for value in values:
         field = next(iter(attrs.fields_dict(value.__class__)))
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             setattr(value, field, "other")
+        assert not hasattr(value, "__dict__"), type(value)
+    for value in (Secret("x"), HttpRequest(method="GET", url="/"), HttpResponse(status=200)):
+        # They live as long as a request; type checkers alone refuse to change them.
         assert not hasattr(value, "__dict__"), type(value)
     assert access.expires_at == now + timedelta(seconds=1)
 
@@ -405,3 +417,40 @@ def test_an_error_may_go_without_description() -> None:
         "error": "invalid_scope",
         "error_description": "why",
     }
+
+
+@req("R6749-5.1-a")
+@pytest.mark.parametrize("scope", ["", "read", "read write"])
+@pytest.mark.parametrize("refresh", [None, "ogrt_x", 'quote " and back\\slash'])
+@pytest.mark.parametrize("extra", [{}, {"issued_token_type": "a", "scope": "mine"}])
+def test_tokens_are_written_as_their_parameters_are(
+    scope: str, refresh: str | None, extra: dict[str, Any]
+) -> None:
+    """Whichever way is taken: the short one writes no member that the long one does not."""
+    tokens = TokenResponse(
+        access_token=Secret('a "token"'),
+        token_type="DPoP",
+        expires_in=3600,
+        scope=Scope.of(scope),
+        refresh_token=None if refresh is None else Secret(refresh),
+        extra=extra,
+    )
+
+    short = render_tokens(tokens, headers=(("DPoP-Nonce", "n"),))
+
+    assert short == render(tokens.parameters(), headers=(("DPoP-Nonce", "n"),))
+    assert short.json() == tokens.parameters()
+    assert render_tokens(tokens) == render(tokens.parameters())
+
+
+def test_a_value_evolves_and_the_old_one_stays() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    token = RefreshToken(
+        digest=b"d", client_id="c", sub="s", username="u", scope=Scope.of("read"), family="f",
+        grant_type="password", issued_at=now, lifetime=timedelta(days=1), cnf={"jkt": "k"},
+    )  # fmt: skip
+
+    spent = evolve(token, spent_at=now)
+
+    assert spent == attrs.evolve(token, spent_at=now)
+    assert (token.spent_at, spent.spent_at) == (None, now)

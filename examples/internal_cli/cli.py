@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from getpass import getpass
 from pathlib import Path
 
@@ -65,7 +66,11 @@ def keep(tokens):
 
 def main(command="", *words):
     """Run the command."""
-    commands = {"login": login, "reports": reports, "logout": logout}
+    commands: dict[str, Callable[..., None]] = {
+        "login": login,
+        "reports": reports,
+        "logout": logout,
+    }
     if command not in commands:
         sys.exit(__doc__)
     if command != "login" and not KEPT.exists():

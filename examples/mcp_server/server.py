@@ -43,7 +43,8 @@ mcp = MCPServer("reports", auth=oauth.settings, token_verifier=oauth.token_verif
 @mcp.tool()
 def count_reports(year: int) -> dict[str, str | int]:
     """Say how many reports there are of a year, and who asks."""
-    return {"reports": year % 100, "for": get_access_token().client_id}
+    token = get_access_token()
+    return {"reports": year % 100, "for": token.client_id if token else "nobody"}
 
 
 app = mcp.streamable_http_app()

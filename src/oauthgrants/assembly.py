@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from datetime import timedelta
 from os import urandom
 from time import sleep
@@ -20,9 +20,11 @@ from oauthgrants.checks import (
 )
 from oauthgrants.client_auth.assertion_rules import AssertionRules
 from oauthgrants.client_auth.connections import IN_THREADS
+from oauthgrants.client_auth.mutual_tls import MutualTls, mutual_tls_members
+from oauthgrants.clients import Client
 from oauthgrants.endpoints import Endpoints as Endpoints  # noqa: PLC0414  # public here too
 from oauthgrants.endpoints.metadata import generate_metadata
-from oauthgrants.events import EventSink, LoggingSink, recorder
+from oauthgrants.events import EventSink, LoggingSink, find_watch, recorder
 from oauthgrants.forms import Limits
 from oauthgrants.granting import ResourceRules, ScopeRules
 from oauthgrants.grants import Grant, Services
@@ -48,9 +50,12 @@ from oauthgrants.ports import (
     utc_now,
 )
 from oauthgrants.ports import Store as Store  # noqa: PLC0414  # public here too
+from oauthgrants.profiles import Profile, ProfileName
 from oauthgrants.routing import EndpointUrls, make_form_endpoints, make_routes
 from oauthgrants.scopes import Scope
 from oauthgrants.secret import Randomness, SecretFormat
+from oauthgrants.sender_constraints.constraints import SenderConstraints
+from oauthgrants.sender_constraints.dpop_rules import DpopRules
 from oauthgrants.signing import make_jwks, make_jwt_format, require_signing_keys, to_key_source
 from oauthgrants.throttling import Throttle
 from oauthgrants.throttling.limited import limit_guesses
@@ -58,11 +63,14 @@ from oauthgrants.throttling.limiter import make_limiter
 from oauthgrants.token_formats import AccessTokenFormat
 from oauthgrants.token_formats.opaque import OpaqueFormat
 from oauthgrants.tokens import Lifetimes
+from oauthgrants.users import User
+from oauthgrants.wiring import Wiring
 
 if TYPE_CHECKING:
     # Only for annotations: without JWTs, joserfc is neither needed nor loaded.
     from oauthgrants.jose import SigningKey
     from oauthgrants.keys import KeySource
+    from oauthgrants.policy import Finding
 
 _P = TypeVar("_P")
 
@@ -77,6 +85,7 @@ class Assembly:
         *,
         issuer: str,
         grants: Iterable[Grant],
+        profile: ProfileName = "oauth2.0",
         store: Store | None = None,
         clients: ClientStore | None = None,
         tokens: TokenStore | None = None,
@@ -101,6 +110,8 @@ class Assembly:
         client_auth_methods: Collection[str] | None = None,
         secret_methods_equal: bool = False,
         assertions: AssertionRules = AssertionRules(),
+        mutual_tls: MutualTls | None = None,
+        dpop: DpopRules | None = None,
         limits: Limits = Limits(),
         endpoints: Endpoints = Endpoints(),
         metadata: Mapping[str, Any] | None = None,
@@ -117,6 +128,7 @@ class Assembly:
         Args:
             issuer: Its identifier, an https URL without query and fragment (RFC 8414, 2).
             grants: Those that are enabled.
+            profile: The rules that it keeps to; ``oauth2.1`` has no password grant.
             store: Fills each port that is not given by itself.
             clients: The registered clients.
             tokens: The stored tokens.
@@ -144,6 +156,9 @@ class Assembly:
             client_auth_methods: The registered names of those that are enabled; all that can work.
             secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
             assertions: What JWTs have to be by which clients authenticate.
+            mutual_tls: That clients can show certificates here, None if none gets through.
+            dpop: What proofs have to be that bind tokens to a key (RFC 9449); without, they are not
+                looked at.
             limits: How much a request may bring.
             endpoints: Where the endpoints are.
             metadata: Further members of the metadata (C-25).
@@ -169,10 +184,13 @@ class Assembly:
         self._password_workers = password_workers
         self._clock = clock
         self._random = random
-        self._record = recorder(LoggingSink() if event_sink is None else event_sink)
+        sink = LoggingSink() if event_sink is None else event_sink
+        self._record, watch = recorder(sink), find_watch(sink)
         self._keys = None if signing_keys is None else to_key_source(signing_keys)
         default_audience = require_audience(audience)
         enabled = require_grants(grants)
+        kept_rules = Profile.named(profile)
+        kept_rules.require(enabled, client_auth_methods, assertions)
 
         # A port that is false is a port: it may be a collection, so far without members.
         client_store = self._adapt(require_port(store if clients is None else clients, "clients"))
@@ -230,6 +248,7 @@ class Assembly:
             limits=limits,
             record=self._record,
             grant_types=frozenset(enabled),
+            profile=kept_rules,
             waiting=keep_waiting(
                 self._adapt(filling(store if mfa_tokens is None else mfa_tokens, "save_mfa_token")),
                 SecretFormat("ogmt_", random),
@@ -240,7 +259,7 @@ class Assembly:
             limited=limit_guesses(limiter),
             adapt=self._adapt_slow,
         )
-        self.lookup = TokenLookup(
+        self.lookup: TokenLookup = TokenLookup(
             tokens=token_store, access_formats=formats, refresh_format=refresh_format, clock=clock
         )
         """Finds this server's tokens, for resource servers in the same process."""
@@ -252,16 +271,24 @@ class Assembly:
             methods=client_auth_methods,
             secret_methods_equal=secret_methods_equal,
             rules=assertions,
+            mutual_tls=mutual_tls,
             connections=self._connections,
         )
+        self._wiring = Wiring(
+            issuer=issuer,
+            grants=enabled,
+            services=services,
+            authenticator=authenticator,
+            assertions=assertions,
+        )
         urls = EndpointUrls.of(issuer, endpoints, has_keys=self._keys is not None)
-        self.token_endpoint = urls.token
+        self.token_endpoint: str = urls.token
         """The URL of the token endpoint (RFC 6749, 3.2)."""
-        self.introspection_endpoint = urls.introspection
+        self.introspection_endpoint: str = urls.introspection
         """The URL of the introspection endpoint (RFC 7662, 2)."""
-        self.revocation_endpoint = urls.revocation
+        self.revocation_endpoint: str = urls.revocation
         """The URL of the revocation endpoint (RFC 7009, 2)."""
-        self.jwks_uri = urls.jwks
+        self.jwks_uri: str | None = urls.jwks
         """The URL of the JWK Set, None on a server that signs nothing."""
         introspection_keys = require_signing_keys(self._keys) if introspection_jwt else None
         self._metadata = generate_metadata(
@@ -270,6 +297,8 @@ class Assembly:
                 **urls.members(),
                 "scopes_supported": list(Scope.of(scopes_supported or Scope())),
                 "grant_types_supported": sorted(enabled),
+                **mutual_tls_members(mutual_tls, authenticator.methods),
+                "dpop_signing_alg_values_supported": [] if dpop is None else [*dpop.algorithms],
             },
             auth_methods=authenticator.methods,
             introspection_algorithm=None
@@ -286,16 +315,39 @@ class Assembly:
             if extra_claims is None
             else require_parameters(extra_claims.parameters, "extra_claims"),
             authenticator=authenticator,
-            confirm=None,
+            confirm=SenderConstraints.of(
+                dpop,
+                server=issuer,
+                aliases=() if mutual_tls is None else mutual_tls.endpoint_aliases.values(),
+                replays=services.replays,
+                clock=clock,
+            ),
             lookup=self.lookup,
             introspection_keys=introspection_keys,
+            watch=watch,
         )
         self._token, self._introspect = forms.token, forms.introspection
         self._revoke = forms.revocation
-        self._handle = make_routes(services, urls, forms, metadata=self._metadata, jwks=self._jwks)
+        self._handle = make_routes(
+            services, urls, forms, metadata=self._metadata, jwks=self._jwks, watch=watch
+        )
 
     def _jwks(self) -> Mapping[str, Any]:
         return make_jwks(self._keys, self._clock())
+
+    def _describe(self) -> Mapping[str, Any]:
+        # Who never asks never loads what describes.
+        from oauthgrants.openapi import describe_api
+
+        return describe_api(self._metadata, self._wiring)
+
+    def _examine(
+        self, clients: Iterable[Client] | None, users: Iterable[User] | None
+    ) -> Coroutine[Any, Any, tuple[Finding, ...]]:
+        # Who never checks never loads the rules.
+        from oauthgrants.policy import examine
+
+        return examine(self._wiring, clients, users)
 
     def _adapt(self, port: _P) -> _P:
         """Return *port* as this server calls it."""

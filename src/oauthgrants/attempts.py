@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from oauthgrants.brief import brief
+
 _MOST_FAILURES = 1_000_000
 _LONGEST = timedelta(days=366)
 _DOUBLINGS = 45
@@ -77,7 +79,7 @@ class AttemptLimit:
         return min(self.window * windows, self.longest_wait)
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class Attempts:
     """
     What an `AttemptStore` keeps under a key.

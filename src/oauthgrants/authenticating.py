@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oauthgrants.client_auth import ClientAuthenticator
 from oauthgrants.client_auth.assertion_rules import AssertionRules
 from oauthgrants.client_auth.connections import Connections
 from oauthgrants.client_auth.guesses import limit_secrets
+from oauthgrants.client_auth.keys import ClientKeys
+from oauthgrants.client_auth.mutual_tls import CertificateVerifier, MutualTls
 from oauthgrants.client_auth.secrets import SecretVerifier
+from oauthgrants.client_certificates import certificates_of, registered_certificates
 from oauthgrants.client_keys import ASSERTION_METHODS
 from oauthgrants.endpoints import Endpoints
 from oauthgrants.grants import Services
@@ -30,6 +33,7 @@ def make_authenticator(
     methods: Collection[str] | None,
     secret_methods_equal: bool,
     rules: AssertionRules,
+    mutual_tls: MutualTls | None,
     connections: Connections,
 ) -> ClientAuthenticator:
     """
@@ -43,20 +47,29 @@ def make_authenticator(
         methods: The registered names of the methods, None for all that can work.
         secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
         rules: What assertions have to be.
+        mutual_tls: Whether clients can show certificates; who names a method of it says so too.
         connections: How keys are fetched.
 
     Raises:
         ModuleNotFoundError: joserfc is missing; says what to install.
         ValueError: A method is unknown, or lacks what it takes.
     """
-    enabled = rules.enabled_methods(methods, services.replays)
+    enabled = rules.enabled_methods(methods, services.replays, certificates=mutual_tls is not None)
     secrets = SecretVerifier(clients=clients, hasher=services.hasher)
     paths = (endpoints.token, endpoints.introspection, endpoints.revocation)
+
+    connecting: dict[str, Any] = {
+        "rules": rules,
+        "connections": connections,
+        "allow_insecure_transport": issuer.startswith("http:"),
+        "clock": services.clock,
+        "record": services.record,
+    }
 
     @cache
     def make_verifier() -> AssertionVerifier:
         from oauthgrants.client_auth.assertions import AssertionVerifier
-        from oauthgrants.client_auth.keys import ClientKeys
+        from oauthgrants.jwk_sets import registered_keys, usable_keys
 
         # No method with assertions is enabled without.
         assert services.replays is not None  # noqa: S101
@@ -64,13 +77,7 @@ def make_authenticator(
             rules=rules,
             issuer=issuer,
             endpoints=[issuer.rstrip("/") + path for path in paths],
-            keys=ClientKeys(
-                rules=rules,
-                connections=connections,
-                allow_insecure_transport=issuer.startswith("http:"),
-                clock=services.clock,
-                record=services.record,
-            ),
+            keys=ClientKeys(read_registered=registered_keys, read=usable_keys, **connecting),
             replays=services.replays,
             clock=services.clock,
         )
@@ -86,8 +93,14 @@ def make_authenticator(
             secrets, None if services.limited is None else services.limited.limiter
         ),
         assertions=verifier,
+        certificates=CertificateVerifier(
+            keys=ClientKeys(
+                read_registered=registered_certificates, read=certificates_of, **connecting
+            ),
+            clock=services.clock,
+        ),
         methods=enabled,
-        secret_methods_equal=secret_methods_equal,
+        secret_methods_equal=secret_methods_equal or services.profile.secret_methods_equal,
         limits=services.limits,
         clock=services.clock,
     )

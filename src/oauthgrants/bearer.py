@@ -1,4 +1,4 @@
-"""Where a request has its bearer token (RFC 6750, 2)."""
+"""Where a request has its access token (RFC 6750, 2; RFC 9449, 7.1)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
-import attrs
-
-from oauthgrants.brief import brief
+from oauthgrants.brief import brief, service
 from oauthgrants.errors import InvalidRequest, InvalidToken, MissingToken
 from oauthgrants.forms import Limits, decode_form_text, is_vschar
 from oauthgrants.secret import Secret
 from oauthgrants.wire import HttpRequest
 
-# credentials = "Bearer" 1*SP b64token
+# credentials = ( "Bearer" / "DPoP" ) 1*SP b64token
 # with b64token as 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
-_CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGNORECASE)
+_CREDENTIALS = re.compile(r"((?i:bearer|dpop)) +([A-Za-z0-9._~+/-]+=*)", re.ASCII)
 # The scheme ends where no tchar follows (RFC 9110, Section 5.6.2).
-_SCHEME = re.compile(r"bearer(?![A-Za-z0-9!#$%&'*+.^_`|~-])", re.ASCII | re.IGNORECASE)
+_SCHEME = re.compile(r"(bearer|dpop)(?![A-Za-z0-9!#$%&'*+.^_`|~-])", re.ASCII | re.IGNORECASE)
+_DPOP_LETTERS = 4
 _FORM = "application/x-www-form-urlencoded"
 _WITH_FORMS = frozenset({"POST", "PUT", "PATCH"})
 _PARAMETER = "access_token"
@@ -33,13 +32,15 @@ class PresentedToken:
     Attributes:
         value: The token.
         response_headers: What a successful response has to carry.
+        by_dpop: Whether it came by the scheme ``DPoP``, with a proof beside it.
     """
 
     value: Secret
     response_headers: tuple[tuple[str, str], ...] = ()
+    by_dpop: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class BearerReader:
     """
     Reads the token of a request.
@@ -47,11 +48,13 @@ class BearerReader:
     Attributes:
         allow_body: Whether it may be in a form (RFC 6750, 2.2).
         allow_query: Whether it may be in the URL (2.3).
+        allow_dpop: Whether the scheme ``DPoP`` is known (RFC 9449, 7.1).
         limits: How long it may be, and the body that it is in.
     """
 
     allow_body: bool
     allow_query: bool
+    allow_dpop: bool = False
     limits: Limits
 
     def require_token(self, request: HttpRequest) -> PresentedToken:
@@ -63,7 +66,7 @@ class BearerReader:
             InvalidToken: It is not what a token can be.
             MissingToken: There is none.
         """
-        found = [*self._in_header(request)]
+        found = self._in_header(request)
         if self.allow_body:
             found += self._in_body(request)
         if self.allow_query:
@@ -74,15 +77,19 @@ class BearerReader:
             raise InvalidRequest("the access token is sent more than once")
         return found[0]
 
-    def _in_header(self, request: HttpRequest) -> Iterator[PresentedToken]:
+    def _in_header(self, request: HttpRequest) -> list[PresentedToken]:
         authorization = request.find_header("authorization", self.limits)
         if authorization is None:
-            return
-        match = _CREDENTIALS.fullmatch(authorization)
-        if match is not None:
-            yield PresentedToken(Secret(match[1]))
-        elif _SCHEME.match(authorization):
+            return []
+        match = _CREDENTIALS.fullmatch(authorization) or _SCHEME.match(authorization)
+        if match is None:
+            return []
+        by_dpop = len(match[1]) == _DPOP_LETTERS
+        if by_dpop and not self.allow_dpop:
+            return []
+        if match.re is _SCHEME:
             raise InvalidRequest("the Authorization header is malformed")
+        return [PresentedToken(Secret(match[2]), by_dpop=by_dpop)]
 
     def _in_body(self, request: HttpRequest) -> Iterator[PresentedToken]:
         media_types = request.get_headers("content-type")

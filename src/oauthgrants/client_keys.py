@@ -63,7 +63,7 @@ def seal_client_secret(
     return sealing_key.seal(secret, owner=client_id)
 
 
-def find_contradictions(
+def find_contradictions_of_keys(
     method: str, *, jwks: str | None, jwks_uri: str | None, algorithm: str | None
 ) -> Iterable[tuple[bool, str]]:
     """
@@ -91,7 +91,8 @@ def find_contradictions(
         f"token_endpoint_auth_signing_alg does not go with {method}"
         + (f"; there are {', '.join(sorted(fitting))}" if fitting else ""),
     )
-    if jwks is not None:
+    if jwks is not None and method != "self_signed_tls_client_auth":
+        # There, the certificates count, which are looked at elsewhere.
         yield from _contradictions_of_keys(jwks, algorithm if method == "private_key_jwt" else None)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from typing import Any
 
 import attrs
 
+from oauthgrants.client_keys import ASSERTION_METHODS, seal_client_secret
 from oauthgrants.errors import InvalidClientMetadata
 from oauthgrants.forms import is_vschar
 from oauthgrants.hashing import Argon2idHasher, fast_digest
+from oauthgrants.sealed import SealingKey
 from oauthgrants.secret import Secret, SecretFormat, random_id
 
 SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
@@ -50,6 +53,18 @@ class ClientSecret:
         """Return whether the secret has not expired (RFC 7591, 3.2.1)."""
         return self.expires_at is None or now < self.expires_at
 
+    def ending_by(self, moment: datetime | None) -> ClientSecret:
+        """
+        Return the secret that ends at *moment*, if it does not end before; None for as it is.
+
+        Raises:
+            InvalidClientMetadata: *moment* is not aware.
+        """
+        if moment is None:
+            return self
+        ending = attrs.evolve(self, expires_at=moment)
+        return self if self.expires_at is not None and self.expires_at <= moment else ending
+
 
 def hash_client_secret(
     secret: Secret, *, machine_made: bool = False, expires_at: datetime | None = None
@@ -75,3 +90,48 @@ def hash_client_secret(
     if machine_made or CLIENT_SECRET.recognises(secret):
         return ClientSecret(hash=fast_digest(secret), expires_at=expires_at)
     return ClientSecret(hash=Argon2idHasher().hash(secret), expires_at=expires_at)
+
+
+def make_client_secret(
+    client_id: str,
+    method: str,
+    *,
+    secret: Secret | str | None,
+    machine_made: bool,
+    expires_at: datetime | None,
+    sealing_key: SealingKey | None,
+    signing_alg: str | None,
+) -> tuple[ClientSecret, Secret]:
+    """
+    Return a secret as a client keeps it, and as it is shown.
+
+    Args:
+        client_id: Whose it is.
+        method: The client's ``token_endpoint_auth_method``.
+        secret: One that exists already, None for a new one of 256 random bits or more.
+        machine_made: Whether the secret that exists came from a random generator.
+        expires_at: When it is no longer accepted, aware; None for never.
+        sealing_key: Encrypts it, where the server has to read it again.
+        signing_alg: The HMAC that it is for, None for any.
+
+    Raises:
+        InvalidClientMetadata: *secret* cannot be one, or there is no *sealing_key* for it.
+    """
+    by_assertion = method in ASSERTION_METHODS
+    if secret is None:
+        # The longest HMAC takes 64 octets, and ours have 53.
+        secret = Secret(random_id(48)) if by_assertion else CLIENT_SECRET.generate()
+    elif isinstance(secret, str):
+        secret = Secret(secret)
+    if by_assertion:
+        sealed = seal_client_secret(secret, sealing_key, client_id, signing_alg)
+        return ClientSecret(hash=sealed, expires_at=expires_at), secret
+    kept = hash_client_secret(secret, machine_made=machine_made, expires_at=expires_at)
+    if method == "client_secret_basic" and set("+% ") & set(secret.reveal()):
+        warnings.warn(
+            "this client_secret reads differently before and after form-decoding, which "
+            "RFC 6749, Section 2.3.1 asks of Basic credentials and many clients forget; "
+            "choose one without '+', '%' and space",
+            stacklevel=3,
+        )
+    return kept, secret

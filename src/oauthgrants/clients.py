@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,27 +9,15 @@ from typing import Any
 import attrs
 
 from oauthgrants.brief import brief
-from oauthgrants.client_keys import (
-    ASSERTION_METHODS,
-    find_contradictions,
-    seal_client_secret,
-    to_jwks,
-)
-from oauthgrants.client_secrets import (
-    CLIENT_SECRET,
-    SECRET_METHODS,
-    ClientSecret,
-    hash_client_secret,
-)
+from oauthgrants.client_certificates import SELF_SIGNED, TLS_CLIENT_AUTH, to_certificate_jwks
+from oauthgrants.client_keys import to_jwks
+from oauthgrants.client_rules import AUTH_METHODS as AUTH_METHODS  # noqa: PLC0414  # public here
+from oauthgrants.client_rules import find_contradictions
+from oauthgrants.client_secrets import ClientSecret, make_client_secret
 from oauthgrants.errors import InvalidClientMetadata, UnauthorizedClient
-from oauthgrants.forms import is_absolute_uri, is_vschar
 from oauthgrants.scopes import Scope
-from oauthgrants.sealed import SealingKey, is_sealed
+from oauthgrants.sealed import SealingKey
 from oauthgrants.secret import Secret, random_id
-from oauthgrants.tokens import is_lifetime
-
-AUTH_METHODS = SECRET_METHODS | ASSERTION_METHODS | {"none"}
-"""The values of ``token_endpoint_auth_method`` that clients can be registered with."""
 
 
 def _to_optional_scope(scope: Scope | str | Iterable[str] | None) -> Scope | None:
@@ -65,7 +52,8 @@ class Client:
         access_token_lifetime: Whole seconds, None for the server's.
         refresh_token_lifetime: Whole seconds, None for the server's.
         secrets: Its live secrets; any of them authenticates it.
-        jwks: Its public keys, for ``private_key_jwt``: a JWK Set as JSON; a mapping will do.
+        jwks: Its public keys, for ``private_key_jwt``, or its certificates as ``x5c``, for
+            ``self_signed_tls_client_auth``: a JWK Set as JSON; a mapping will do.
         jwks_uri: Where they are instead, an https URL.
         token_endpoint_auth_signing_alg: The only ``alg`` of its assertions, None for any that
             fits its keys.
@@ -153,29 +141,15 @@ class Client:
         ('reports', Secret(…), 'ogcs_')
         """
         client_id = random_id() if client_id is None else client_id
-        by_assertion = token_endpoint_auth_method in ASSERTION_METHODS
-        if secret is None:
-            # The longest HMAC takes 64 octets, and ours have 53.
-            secret = Secret(random_id(48)) if by_assertion else CLIENT_SECRET.generate()
-        elif isinstance(secret, str):
-            secret = Secret(secret)
-        if by_assertion:
-            algorithm = metadata.get("token_endpoint_auth_signing_alg")
-            sealed = seal_client_secret(secret, sealing_key, client_id, algorithm)
-            kept = ClientSecret(hash=sealed, expires_at=secret_expires_at)
-        else:
-            kept = hash_client_secret(
-                secret, machine_made=machine_made, expires_at=secret_expires_at
-            )
-        if token_endpoint_auth_method == "client_secret_basic" and set("+% ") & set(
-            secret.reveal()
-        ):
-            warnings.warn(
-                "this client_secret reads differently before and after form-decoding, which "
-                "RFC 6749, Section 2.3.1 asks of Basic credentials and many clients forget; "
-                "choose one without '+', '%' and space",
-                stacklevel=2,
-            )
+        kept, secret = make_client_secret(
+            client_id,
+            token_endpoint_auth_method,
+            secret=secret,
+            machine_made=machine_made,
+            expires_at=secret_expires_at,
+            sealing_key=sealing_key,
+            signing_alg=metadata.get("token_endpoint_auth_signing_alg"),
+        )
         client = cls(
             client_id=client_id,
             token_endpoint_auth_method=token_endpoint_auth_method,
@@ -221,74 +195,118 @@ class Client:
             **metadata,
         )
 
+    @classmethod
+    def with_certificate(
+        cls,
+        client_id: str | None = None,
+        *,
+        certificate: str | bytes | None = None,
+        **metadata: Any,
+    ) -> Client:
+        """
+        Return a client that shows a certificate (RFC 8705, 2).
+
+        One of the five ``tls_client_auth_…`` attributes says for whom an authority has issued
+        it (``tls_client_auth``). Else it is registered itself (``self_signed_tls_client_auth``).
+
+        Args:
+            client_id: Made up if left out, of 22 characters that need no encoding.
+            certificate: One that nobody else need have signed, PEM or DER; ``jwks`` or
+                ``jwks_uri`` may have several.
+            **metadata: Any other attribute of `Client`.
+
+        Raises:
+            InvalidClientMetadata: The metadata contradict one another.
+        """
+        if certificate is not None:
+            metadata = {"jwks": to_certificate_jwks(certificate), **metadata}
+        registered = metadata.keys() & {"jwks", "jwks_uri"}
+        return cls(
+            client_id=random_id() if client_id is None else client_id,
+            token_endpoint_auth_method=SELF_SIGNED if registered else TLS_CLIENT_AUTH,
+            **metadata,
+        )
+
+    def make_secret(
+        self,
+        *,
+        secret: Secret | str | None = None,
+        machine_made: bool = False,
+        expires_at: datetime | None = None,
+        sealing_key: SealingKey | None = None,
+    ) -> tuple[ClientSecret, Secret]:
+        """
+        Return a further secret for ``add_client_secret`` of a store, and its value, shown once.
+
+        Args:
+            secret: One that exists already; left out, a new one of 256 random bits.
+            machine_made: As in `confidential`.
+            expires_at: When it is no longer accepted, aware; None for never.
+            sealing_key: Encrypts it for ``client_secret_jwt``; the server's.
+
+        Raises:
+            InvalidClientMetadata: The client authenticates without secrets, or *secret* cannot
+                be one.
+        """
+        self._require_secrets()
+        return make_client_secret(
+            self.client_id,
+            self.token_endpoint_auth_method,
+            secret=secret,
+            machine_made=machine_made,
+            expires_at=expires_at,
+            sealing_key=sealing_key,
+            signing_alg=self.token_endpoint_auth_signing_alg,
+        )
+
+    def with_secret(
+        self, added: ClientSecret, *, others_expire_at: datetime | None = None
+    ) -> Client:
+        """
+        Return the client with a further secret, by which it authenticates too.
+
+        Args:
+            added: The new one.
+            others_expire_at: When those that it has end at the latest, aware; None for when they
+                would anyway.
+
+        Raises:
+            InvalidClientMetadata: The client authenticates without secrets, has one of this id,
+                or *others_expire_at* is not aware.
+        """
+        self._require_secrets()
+        if any(kept.id == added.id for kept in self.secrets):
+            raise InvalidClientMetadata(
+                f"client {self.client_id!r}: there is a client_secret {added.id!r} already"
+            )
+        others = (kept.ending_by(others_expire_at) for kept in self.secrets)
+        return attrs.evolve(self, secrets=(*others, added))
+
+    def without_secret(self, secret_id: str) -> Client:
+        """
+        Return the client without one of its secrets.
+
+        Raises:
+            InvalidClientMetadata: There is none of this id, or no other.
+        """
+        left = tuple(kept for kept in self.secrets if kept.id != secret_id)
+        if left == self.secrets:
+            raise InvalidClientMetadata(
+                f"client {self.client_id!r}: there is no client_secret {secret_id!r}"
+            )
+        return attrs.evolve(self, secrets=left)
+
+    def _require_secrets(self) -> None:
+        if not self.secrets:
+            raise InvalidClientMetadata(
+                f"client {self.client_id!r}: token_endpoint_auth_method "
+                f"{self.token_endpoint_auth_method} goes with no client_secret"
+            )
+
     def __attrs_post_init__(self) -> None:
-        for contradicted, message in self._contradictions():
+        for contradicted, message in find_contradictions(self):
             if contradicted:
                 raise InvalidClientMetadata(f"client {self.client_id!r}: {message}")
-
-    def _contradictions(self) -> Iterable[tuple[bool, str]]:
-        method = self.token_endpoint_auth_method
-        sealed = [is_sealed(kept.hash) for kept in self.secrets]
-        yield (
-            not self.client_id or not is_vschar(self.client_id),
-            "client_id has to be one or more printable ASCII characters (RFC 6749, A.1)",
-        )
-        yield (
-            method not in AUTH_METHODS,
-            f"token_endpoint_auth_method is {method!r}, and has to be one of "
-            f"{', '.join(sorted(AUTH_METHODS))}",
-        )
-        yield (
-            method == "none" and bool(self.secrets),
-            "token_endpoint_auth_method none goes with no client_secret (RFC 6749, 10.1)",
-        )
-        yield (
-            method in {*SECRET_METHODS, "client_secret_jwt"} and not self.secrets,
-            f"token_endpoint_auth_method {method} needs a client_secret",
-        )
-        yield (
-            method in SECRET_METHODS and any(sealed),
-            f"token_endpoint_auth_method {method} takes hashed secrets, and not sealed ones",
-        )
-        yield (
-            method == "client_secret_jwt" and not all(sealed),
-            "token_endpoint_auth_method client_secret_jwt takes sealed secrets, for a hashed one "
-            "verifies no signature",
-        )
-        yield (
-            method == "private_key_jwt" and bool(self.secrets),
-            "token_endpoint_auth_method private_key_jwt goes with no client_secret",
-        )
-        yield from find_contradictions(
-            method,
-            jwks=self.jwks,
-            jwks_uri=self.jwks_uri,
-            algorithm=self.token_endpoint_auth_signing_alg,
-        )
-        yield (
-            method == "none" and "client_credentials" in self.grant_types,
-            "grant_types has client_credentials, which a client with "
-            "token_endpoint_auth_method none may not use (RFC 6749, 4.4)",
-        )
-        yield (
-            self.default_scope is not None and not self.default_scope,
-            "default_scope is empty; leave it out to refuse requests without scope",
-        )
-        yield (
-            self.default_scope is not None and not self.default_scope <= (self.scope or Scope()),
-            "default_scope has to lie within scope",
-        )
-        for name in ("access_token_lifetime", "refresh_token_lifetime"):
-            yield (
-                not is_lifetime(getattr(self, name)),
-                f"{name} has to be a timedelta of one or more whole seconds",
-            )
-        for resource in self.resources:
-            yield (
-                not is_absolute_uri(resource),
-                f"resources has {resource!r}, which is not an absolute URI without fragment "
-                "(RFC 8707, 2)",
-            )
 
 
 @brief
@@ -301,7 +319,8 @@ class VerifiedClient:
         authenticated: False for a public client, which is identified and no more.
         method: The registered name of the method that it used.
         secret_id: Which of its secrets it showed, None with a method without.
-        key_id: The ``kid`` of the key that it signed with, None without.
+        key_id: The ``kid`` of the key that it signed with, or ``x5t#S256`` of the certificate
+            that it showed; None without.
     """
 
     client: Client

@@ -24,17 +24,21 @@ class OAuthError(Exception):
             what the client sent never goes back in it. A character that the grammar does not
             allow (RFC 6749, 5.2) is shown as ``?``.
         reason: Why, for events alone; the description where it is left out.
+        sub: Whose password or token it is about, for events alone; None where nobody knows.
     """
 
     code: ClassVar[str]
-    status: ClassVar[int] = 400
+    status: int = 400
     headers: Headers = ()
     """What the response carries beside the headers of every error."""
 
-    def __init__(self, description: str = "", *, reason: str = "") -> None:
+    def __init__(self, description: str = "", *, reason: str = "", sub: str | None = None) -> None:
         super().__init__(description)
-        self.description = _NOT_NQSCHAR.sub("?", description)
-        self.reason = reason or description
+        self.description: str = (
+            description if is_nqschar(description) else _NOT_NQSCHAR.sub("?", description)
+        )
+        self.reason: str = reason or description
+        self.sub = sub
 
     def __init_subclass__(cls) -> None:
         """Refuse a code that the grammar of error codes does not allow (RFC 6749, 8.5)."""
@@ -60,7 +64,9 @@ class OAuthError(Exception):
 
 def is_nqschar(text: str) -> bool:
     """Return whether *text* is ``1*NQSCHAR`` (RFC 6749, Appendix A.7)."""
-    return bool(text) and not _NOT_NQSCHAR.search(text)
+    # What is ASCII and printable is %x20-7E.
+    is_vschar = text.isascii() and text.isprintable()
+    return is_vschar and text != "" and '"' not in text and "\\" not in text
 
 
 class InvalidRequest(OAuthError):
@@ -73,7 +79,7 @@ class MethodNotAllowed(InvalidRequest):
     """The endpoint takes POST alone (RFC 6749, 3.2; RFC 9110, 15.5.6)."""
 
     status = 405
-    headers = (("Allow", "POST"),)
+    headers: Headers = (("Allow", "POST"),)
 
 
 class InvalidClient(OAuthError):
@@ -88,14 +94,14 @@ class InvalidClientWithoutBasic(InvalidClient):
     """The same where HTTP Basic is not offered and was not tried, so no challenge fits (C-11)."""
 
     status = 400
-    headers = ()
+    headers: Headers = ()
 
 
 class TooManyWrongSecrets(InvalidClient):
     """The client's secret is not looked at: too many were wrong of late (RFC 6585, 4; C-04)."""
 
     status = 429
-    headers = ()
+    headers: Headers = ()
 
 
 class InvalidGrant(OAuthError):
@@ -177,6 +183,32 @@ class MissingToken(InvalidToken):
         return {}
 
 
+class InvalidDpopProof(OAuthError):
+    """The proof is missing where it is wanted, or is not what it has to be (RFC 9449, 5)."""
+
+    code = "invalid_dpop_proof"
+
+
+class UseDpopNonce(OAuthError):
+    """
+    The proof has no nonce of this server, or one that is too old (RFC 9449, 8 and 9).
+
+    Attributes:
+        nonce: For the next proof.
+    """
+
+    code = "use_dpop_nonce"
+    nonce: str = ""
+
+    @classmethod
+    def offering(cls, nonce: str) -> Self:
+        """Return the error that gives the client *nonce*."""
+        error = cls("the DPoP proof needs the nonce of this server")
+        error.nonce = nonce
+        error.headers = (("DPoP-Nonce", nonce),)
+        return error
+
+
 class InsufficientScope(OAuthError):
     """
     The request takes more scope than the access token has (RFC 6750, 3.1).
@@ -202,7 +234,7 @@ class TemporarilyUnavailable(OAuthError):
 
     code = "temporarily_unavailable"
     status = 503
-    headers = (("Retry-After", "5"),)
+    headers: Headers = (("Retry-After", "5"),)
 
 
 class InvalidClientMetadata(ValueError):

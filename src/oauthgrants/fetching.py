@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from socket import AI_ADDRCONFIG, SOCK_STREAM, getaddrinfo
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -113,6 +112,9 @@ class HttpxFetcher:
         Raises:
             UnusableAnswer: It is too long, or takes too long, or has no public address.
         """
+        # Not at the top: a server imports this for its settings, and may never fetch anything.
+        from socket import AI_ADDRCONFIG, SOCK_STREAM, getaddrinfo
+
         deadline = monotonic() + self._timeout
         target = _Target(request.url)
         if self._public_only:
@@ -180,6 +182,7 @@ class AsyncHttpxFetcher:
             UnusableAnswer: It is too long, or has no public address.
         """
         from asyncio import get_running_loop, timeout
+        from socket import AI_ADDRCONFIG, SOCK_STREAM
 
         body = bytearray()
         async with timeout(self._timeout):

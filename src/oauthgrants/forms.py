@@ -8,12 +8,13 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import attrs
 
-from oauthgrants.brief import brief
+from oauthgrants.brief import brief, service
 from oauthgrants.errors import InvalidRequest
 
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-# UNICODECHARNOCRLF = %x09 / %x20-7E / %x80-D7FF / %xE000-FFFD / %x10000-10FFFF (A.15)
-_NOT_UNICODECHARNOCRLF = re.compile("[^\t\x20-\x7e\x80-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# UNICODECHARNOCRLF = %x09 / %x20-7E / %x80-D7FF / %xE000-FFFD / %x10000-10FFFF (A.15). What is left
+# is short, and compiles in a tenth of the time.
+_NOT_UNICODECHARNOCRLF = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 # What is malformed in these has an answer of its own, such as invalid_scope.
 _ANSWERED_BY_READER = frozenset(
@@ -40,7 +41,8 @@ def is_absolute_uri(text: str) -> bool:
 
 def is_unicodecharnocrlf(text: str) -> bool:
     """Return whether *text* is ``*UNICODECHARNOCRLF`` (RFC 6749, Appendix A)."""
-    return _NOT_UNICODECHARNOCRLF.search(text) is None
+    # What is printable is of it, as nearly all is that comes.
+    return text.isprintable() or _NOT_UNICODECHARNOCRLF.search(text) is None
 
 
 def decode_form_text(text: str) -> str:
@@ -124,7 +126,7 @@ class Form:
         return tuple(filter(None, self._repeatable.get(name, ())))
 
 
-@attrs.frozen
+@service
 class FormParser:
     """
     Reads bodies of one endpoint.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
-
-from oauthgrants.brief import brief
+from oauthgrants.brief import brief, service
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import InvalidScope, InvalidTarget
 from oauthgrants.forms import is_absolute_uri
@@ -31,7 +29,7 @@ class ScopeRequest:
     within: Scope | None = None
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class ScopeRules:
     """
     What scope is granted (RFC 6749, 3.3).
@@ -123,7 +121,7 @@ class ScopeRules:
         return granted
 
 
-@attrs.frozen
+@service
 class ResourceRules:
     """
     Which resources a token is for (RFC 8707, 2).

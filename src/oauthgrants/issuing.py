@@ -6,12 +6,16 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NoReturn
 
-import attrs
-
-from oauthgrants.brief import brief
+from oauthgrants.brief import brief, evolve, service
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import InvalidGrant
-from oauthgrants.events import Event, RefreshTokenReused, TokenIssued
+from oauthgrants.events import (
+    Event,
+    RefreshTokenReused,
+    TokenIssued,
+    TokenRefreshed,
+    token_id,
+)
 from oauthgrants.forms import Form
 from oauthgrants.hashing import token_digest
 from oauthgrants.ports import (
@@ -36,8 +40,6 @@ from oauthgrants.tokens import (
     TokenResponse,
 )
 from oauthgrants.users import User
-
-_SECOND = timedelta(seconds=1)
 
 INVALID_REFRESH_TOKEN = "the refresh token is not valid"
 """One description whatever the reason, so that none can be told from another."""
@@ -73,7 +75,7 @@ class Issue:
     refresh_token_lifetime: timedelta | None = None
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class TokenIssuer:
     """
     Makes tokens, stores them and tells of it.
@@ -138,15 +140,14 @@ class TokenIssuer:
                 family_ends_at=(
                     None if lifetimes.family is None else access.issued_at + lifetimes.family
                 ),
-                # A confidential client's is bound by its authentication (RFC 9449, 5).
-                cnf=NO_CLAIMS if issue.client.authenticated else issue.cnf,
+                cnf=_binding_of(issue),
             )
         stored = access if self.access_format.is_stored else None
         if stored is not None or refresh is not None:
             saved = self.tokens.save_tokens(stored, refresh)
             if is_awaitable(saved):
                 await saved
-        return self._answer(issue, access, value, refresh_value)
+        return self._answer(TokenIssued, issue, access, value, refresh_value)
 
     async def rotate(self, spent: RefreshToken, issue: Issue) -> TokenResponse:
         """
@@ -165,12 +166,14 @@ class TokenIssuer:
             lifetimes = await self._choose_lifetimes(self.lifetime_policy, lifetimes, issue)
         value, access = await self._make_access_token(issue, spent.family, lifetimes)
         refresh_value = self.refresh_format.generate()
-        refresh = attrs.evolve(
+        refresh = evolve(
             spent,
             digest=token_digest(refresh_value),
             issued_at=access.issued_at,
             parent=spent.digest,
             spent_at=None,
+            # One from before its client had a key is bound from now on.
+            cnf=spent.cnf or _binding_of(issue),
         )
         rotation = await resolve(
             self.tokens.rotate_refresh_token(
@@ -183,8 +186,8 @@ class TokenIssuer:
         if rotation is Rotation.REPLAYED:
             await self._revoke_replayed(issue.client, spent, issue.source)
         if rotation is Rotation.MISSING:
-            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="revoked refresh token")
-        return self._answer(issue, access, value, refresh_value)
+            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="revoked refresh token", sub=spent.sub)
+        return self._answer(TokenRefreshed, issue, access, value, refresh_value)
 
     async def refuse_replay(
         self, client: VerifiedClient, found: RefreshToken, *, source: str | None = None
@@ -226,7 +229,9 @@ class TokenIssuer:
         """
         if self.deny_list is not None and await resolve(self.deny_list.is_denied([member.family])):
             await resolve(self.tokens.revoke_family(member.family))
-            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="revoked refresh token")
+            raise InvalidGrant(
+                INVALID_REFRESH_TOKEN, reason="revoked refresh token", sub=member.sub
+            )
 
     def _longest(self, client: VerifiedClient, member: RefreshToken) -> timedelta:
         """Return how long a JWT of the family may live on, which no store has seen."""
@@ -246,7 +251,7 @@ class TokenIssuer:
                 family=spent.family,
             )
         )
-        raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="replayed refresh token")
+        raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="replayed refresh token", sub=spent.sub)
 
     def _grace_of(self, client: VerifiedClient, spent: RefreshToken) -> timedelta:
         # For clients of whom we know that it is they who ask again.
@@ -316,24 +321,38 @@ class TokenIssuer:
         return {name: claim for name, claim in claims.items() if name not in REGISTERED_CLAIMS}
 
     def _answer(
-        self, issue: Issue, access: AccessToken, value: Secret, refresh_value: Secret | None
+        self,
+        event: type[TokenIssued],
+        issue: Issue,
+        access: AccessToken,
+        value: Secret,
+        refresh_value: Secret | None,
     ) -> TokenResponse:
         self.record(
-            TokenIssued(
+            event(
                 at=access.issued_at,
                 source=issue.source,
                 client_id=access.client_id,
                 grant_type=issue.grant_type,
                 sub=access.sub,
                 scope=access.scope,
+                audience=access.audience,
+                token_id=token_id(access),
                 family=access.family,
                 secret_id=issue.client.secret_id,
+                key_id=issue.client.key_id,
             )
         )
         return TokenResponse(
             access_token=value,
             token_type=access.token_type,
-            expires_in=access.lifetime // _SECOND,
+            expires_in=int(access.lifetime.total_seconds()),
             scope=access.scope,
             refresh_token=refresh_value,
         )
+
+
+def _binding_of(issue: Issue) -> Mapping[str, str]:
+    """Return what a refresh token is bound to (RFC 8705, 4; RFC 9449, 5)."""
+    # A confidential client's is bound by its authentication.
+    return NO_CLAIMS if issue.client.authenticated else issue.cnf

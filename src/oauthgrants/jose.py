@@ -22,10 +22,10 @@ try:
     from joserfc.errors import JoseError
     from joserfc.jwk import ECKey, OKPKey, RSAKey
     from joserfc.jws import JWSRegistry
-except ModuleNotFoundError as missing:  # pragma: no cover  # shown where the extra is not installed
+except ModuleNotFoundError as _missing:  # pragma: no cover  # a test shows it
     raise ModuleNotFoundError(
-        "JWTs need joserfc: pip install 'oauthgrants[jwt]'", name=missing.name
-    ) from missing
+        "JWTs need joserfc: pip install 'oauthgrants[jwt]'", name=_missing.name
+    ) from _missing
 
 _Key = RSAKey | ECKey | OKPKey
 _KINDS: dict[str, type[_Key]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
@@ -290,7 +290,9 @@ class Jws:
             InvalidJwt: It is malformed, or its header has what is not allowed.
         """
         header_part, _, rest = token.partition(".")
-        payload_part, _, signature_part = rest.partition(".")
+        payload_part, dot, signature_part = rest.partition(".")
+        if not dot:
+            raise InvalidJwt("a compact JWS has three parts")
         header = _parse_object(decode(header_part))
         algorithm, kid = header.get("alg"), header.get("kid")
         known = isinstance(algorithm, str) and (algorithm in ALGORITHMS or algorithm in MACS)

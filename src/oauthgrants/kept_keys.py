@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from oauthgrants.events import Event, Fault
 from oauthgrants.fetching import Fetcher, UnusableAnswer, fetch_object
 from oauthgrants.gates import Gate
-from oauthgrants.jose import InvalidJwt
-from oauthgrants.jwk_sets import Keys, usable_keys
 from oauthgrants.ports import Clock
 from oauthgrants.wire import HttpRequest, HttpResponse
+
+Key = TypeVar("Key")
 
 LIFETIME = timedelta(hours=1)
 """How long keys are kept, unless it is said otherwise."""
@@ -29,7 +29,7 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @attrs.define(kw_only=True)
-class KeptKeys:
+class KeptKeys(Generic[Key]):
     """
     Keys and what is known of their age.
 
@@ -38,6 +38,7 @@ class KeptKeys:
 
     Attributes:
         find_uri: Says where the JWK Set is.
+        read: Returns what is usable of a JWK Set; a ``ValueError`` if nothing is.
         fetcher: Sends requests.
         gate: Lets one fetch at a time.
         clock: Tells the time.
@@ -48,18 +49,19 @@ class KeptKeys:
     """
 
     find_uri: Callable[[], Awaitable[str]]
+    read: Callable[[Mapping[str, Any]], tuple[Key, ...]]
     fetcher: Fetcher
     gate: Gate
     clock: Clock
     record: Callable[[Event], None]
     lifetime: timedelta = LIFETIME
     floor: timedelta = FLOOR
-    _keys: Keys = attrs.field(default=(), init=False)
+    _keys: tuple[Key, ...] = attrs.field(default=(), init=False)
     _good_until: datetime = attrs.field(default=_LONG_AGO, init=False)
     _may_search_at: datetime = attrs.field(default=_LONG_AGO, init=False)
     _failed: bool = attrs.field(default=False, init=False)
 
-    async def get(self) -> Keys:
+    async def get(self) -> tuple[Key, ...]:
         """
         Return the keys as they are known, one or more.
 
@@ -75,7 +77,7 @@ class KeptKeys:
             raise UnusableAnswer("the JWK Set: there is none, for the last fetch failed")
         return self._keys
 
-    async def get_newer(self, than: Keys) -> Keys:
+    async def get_newer(self, than: tuple[Key, ...]) -> tuple[Key, ...]:
         """
         Return the keys now that somebody names one that *than* lacks, *than* if it stays so.
 
@@ -108,13 +110,19 @@ class KeptKeys:
         try:
             uri = await self.find_uri()
             jwks, response = await get_object(self.fetcher, uri, "the JWK Set")
-            keys = _read_keys(jwks)
+            keys = self._read(jwks)
         except Exception:
             self._failed = True
             self._good_until = self.clock() + self.floor
             raise
         self._keys, self._failed = keys, False
         self._good_until = self.clock() + self._lifetime_of(response)
+
+    def _read(self, jwks: Mapping[str, Any]) -> tuple[Key, ...]:
+        try:
+            return self.read(jwks)
+        except ValueError as error:
+            raise UnusableAnswer(f"the JWK Set: {error}") from None
 
     def _lifetime_of(self, response: HttpResponse) -> timedelta:
         fields = [value for name, value in response.headers if name.lower() == "cache-control"]
@@ -138,10 +146,3 @@ async def get_object(fetcher: Fetcher, url: str, name: str) -> tuple[dict[str, A
     """
     request = HttpRequest(method="GET", url=url, headers=_ACCEPT)
     return await fetch_object(fetcher, request, name)
-
-
-def _read_keys(jwks: dict[str, Any]) -> Keys:
-    try:
-        return usable_keys(jwks)
-    except InvalidJwt as error:
-        raise UnusableAnswer(f"the JWK Set: {error}") from None

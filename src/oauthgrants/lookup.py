@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.forms import is_vschar
 from oauthgrants.hashing import token_digest
 from oauthgrants.ports import Clock, TokenStore, resolve
@@ -12,7 +11,7 @@ from oauthgrants.token_formats import AccessTokenFormat
 from oauthgrants.tokens import AccessToken, RefreshToken
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class TokenLookup:
     """
     Finds tokens that can be used now.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import InvalidGrant, MfaRequired
 from oauthgrants.events import Event, MfaAsked
@@ -23,7 +22,7 @@ MFA_OTP = "urn:x-oauthgrants:grant-type:mfa-otp"
 _INVALID = "the mfa_token is not valid"
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class WaitingSignIns:
     """
     Begins and ends them.
@@ -82,9 +81,9 @@ class WaitingSignIns:
         if found is None:
             raise InvalidGrant(_INVALID, reason="unknown mfa_token")
         if found.client_id != client.client_id:
-            raise InvalidGrant(_INVALID, reason="another client's mfa_token")
+            raise InvalidGrant(_INVALID, reason="another client's mfa_token", sub=found.sub)
         if found.expires_at <= self.clock():
-            raise InvalidGrant(_INVALID, reason="expired mfa_token")
+            raise InvalidGrant(_INVALID, reason="expired mfa_token", sub=found.sub)
         return found
 
     async def end(self, waiting: MfaToken) -> None:
@@ -95,7 +94,7 @@ class WaitingSignIns:
             InvalidGrant: Another request has.
         """
         if not await resolve(self.tokens.take_mfa_token(waiting.digest)):
-            raise InvalidGrant(_INVALID, reason="the mfa_token has been used")
+            raise InvalidGrant(_INVALID, reason="the mfa_token has been used", sub=waiting.sub)
 
 
 def keep_waiting(

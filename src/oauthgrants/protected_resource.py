@@ -1,8 +1,8 @@
 """
 The way of a request at a resource server, once for both colours (RFC 6749, 7; RFC 6750).
 
-Token, store or signature or introspection, audience, scope: in this order, each step either
-passes or raises an error that carries its challenge.
+Token, store or signature or introspection, what the token is bound to, audience, scope: in this
+order, each step either passes or raises an error that carries its challenge.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from oauthgrants.bearer import BearerReader
-from oauthgrants.challenges import BearerChallenge
+from oauthgrants.bearer import BearerReader, PresentedToken
+from oauthgrants.challenges import Challenges
 from oauthgrants.checks import require_issuer, require_resource
 from oauthgrants.endpoints.documents import DocumentEndpoint
 from oauthgrants.endpoints.metadata import well_known_url
@@ -25,17 +25,34 @@ from oauthgrants.errors import (
     OAuthError,
     TemporarilyUnavailable,
 )
-from oauthgrants.events import EventSink, Fault, LoggingSink, RequestRefused, recorder
+from oauthgrants.events import (
+    EventSink,
+    Exchange,
+    Fault,
+    LoggingSink,
+    RequestRefused,
+    TokenAccepted,
+    Watching,
+    find_watch,
+    recorder,
+    token_id,
+    wants_each_call,
+)
 from oauthgrants.fetching import Fetcher
 from oauthgrants.forms import Limits
-from oauthgrants.ports import Clock, resolve, utc_now
+from oauthgrants.ports import Clock, ReplayStore, is_awaitable, utc_now
+from oauthgrants.profiles import Profile, ProfileName
 from oauthgrants.scopes import Scope
+from oauthgrants.sender_constraints.dpop_rules import DpopRules
+from oauthgrants.sender_constraints.possession import PossessionChecker
+from oauthgrants.sender_constraints.seen_proofs import SeenProofs
 from oauthgrants.token_checks import Gate, Services, TokenChecker, TokenFinder
 from oauthgrants.tokens import AccessToken, VerifiedToken
 from oauthgrants.wire import HttpRequest, HttpResponse, render_error
 
 _P = TypeVar("_P")
 _DAY = 24 * 60 * 60
+_ENDPOINT = "resource"
 _NOTHING = Scope()
 
 
@@ -56,6 +73,9 @@ class ProtectedResource:
         publish_metadata: bool = True,
         allow_body: bool = False,
         allow_query: bool = False,
+        dpop: DpopRules | None = None,
+        replays: ReplayStore | None = None,
+        profile: ProfileName = "oauth2.0",
         limits: Limits = Limits(),
         fetcher: Fetcher | None = None,
         event_sink: EventSink | None = None,
@@ -82,9 +102,15 @@ class ProtectedResource:
             allow_body: Whether a form may have the token (RFC 6750, 2.2).
             allow_query: Whether the URL may have it, which RFC 9700, 4.3.2 bars: histories and
                 logs keep URLs. What succeeds then has to carry `VerifiedToken.response_headers`.
+            profile: The rules that it keeps to; ``oauth2.1`` goes with no *allow_query*.
+            dpop: What proofs have to be (RFC 9449). Without, the scheme ``DPoP`` is not known
+                here, and a token that is bound to a key will not do.
+            replays: Tells which proofs have been used. By default this process keeps in mind
+                those that it has seen; where several share the URL, give them one store.
             limits: How long a token may be, and a form that it is in.
             fetcher: Sends requests for keys and introspection; by default httpx does.
-            event_sink: Who hears of refusals and faults; the logger ``oauthgrants`` by default.
+            event_sink: Who hears of refusals and faults, and of each call if it wants to; the
+                logger ``oauthgrants`` by default.
             allow_insecure_transport: Whether *resource*, and what is fetched, may be plain
                 http, on loopback hosts only.
             clock: Tells the time, aware, in UTC.
@@ -93,21 +119,37 @@ class ProtectedResource:
             ModuleNotFoundError: An extra is missing; says what to install.
             ValueError: Something contradicts the specifications; says what.
         """
+        Profile.named(profile).require_no_query(allow_query=allow_query)
         require_resource(resource, allow_insecure_transport=allow_insecure_transport)
         self.resource = resource
         """The resource identifier."""
-        self.metadata_url = well_known_url(resource, "oauth-protected-resource")
+        self.metadata_url: str = well_known_url(resource, "oauth-protected-resource")
         """Where the metadata are (RFC 9728, 3.1)."""
         self.limits = limits
         """How much a request may bring; adapters need not read further."""
         self._clock = clock
-        self._record = recorder(event_sink or LoggingSink())
+        sink = LoggingSink() if event_sink is None else event_sink
+        self._record = recorder(sink)
+        self._tells_each_call = wants_each_call(sink)
+        self._watch = find_watch(sink)
+        # Decided once: who does not watch pays nothing.
+        self._require_token = self._check if self._watch is None else self._check_watched
         named = (resource,) if audience is None else audience
         self._audience = frozenset((named,) if isinstance(named, str) else named)
         self._require_audience = require_audience
-        self._reader = BearerReader(allow_body=allow_body, allow_query=allow_query, limits=limits)
-        self._challenge = BearerChallenge(
-            realm=realm, resource_metadata=self.metadata_url if publish_metadata else None
+        self._reader = BearerReader(
+            allow_body=allow_body,
+            allow_query=allow_query,
+            allow_dpop=dpop is not None,
+            limits=limits,
+        )
+        seen = self._adapt(SeenProofs(clock) if replays is None else replays)
+        self._possession = PossessionChecker.of(dpop, server=resource, replays=seen, clock=clock)
+        self._challenges = Challenges(
+            realm=realm,
+            resource_metadata=self.metadata_url if publish_metadata else None,
+            algorithms=() if dpop is None else dpop.algorithms,
+            bearer=not self._possession.required,
         )
         issuers = list(authorization_servers)
         for issuer in issuers:
@@ -119,11 +161,16 @@ class ProtectedResource:
                 "authorization_servers": issuers,
                 "scopes_supported": list(Scope.of(scopes_supported)),
                 "bearer_methods_supported": [way for way, is_open in ways.items() if is_open],
+                **self._possession.metadata(),
             },
             added=metadata or {},
         )
         document = DocumentEndpoint(
-            make=lambda: self._metadata, max_age=_DAY, clock=clock, record=self._record
+            name="metadata",
+            make=lambda: self._metadata,
+            max_age=_DAY,
+            clock=clock,
+            record=self._record,
         )
         self._handle = ResourceMetadataEndpoint(
             url=self.metadata_url if publish_metadata else None, document=document
@@ -142,11 +189,11 @@ class ProtectedResource:
 
     def render(self, error: OAuthError) -> HttpResponse:
         """
-        Return *error* as a response, with the challenge that goes with it (RFC 6750, 3).
+        Return *error* as a response, with the challenges that go with it (RFC 6750, 3).
 
         It may also be an error that the host raises, such as `InsufficientScope`.
         """
-        return render_error(self._challenge.add_to(error))
+        return render_error(self._challenges.add_to(error))
 
     def _adapt(self, port: _P) -> _P:
         """Return *port* as this resource server calls it."""
@@ -169,20 +216,29 @@ class ProtectedResource:
         self._own_fetcher = own
         return own
 
-    async def _require_token(
+    async def _check(
         self,
         request: HttpRequest,
         scope: Scope | str | Iterable[str] | None,
         any_scope: Scope | str | Iterable[str] | None,
     ) -> VerifiedToken:
-        every, some = Scope.of(scope or _NOTHING), Scope.of(any_scope or _NOTHING)
+        every = _NOTHING if scope is None else Scope.of(scope)
+        some = _NOTHING if any_scope is None else Scope.of(any_scope)
+        presented: PresentedToken | None = None
         token: AccessToken | None = None
         try:
             presented = self._reader.require_token(request)
-            token = _require_found(await resolve(self._find_access_token(presented.value)))
+            found = self._find_access_token(presented.value)
+            token = _require_found(await found if is_awaitable(found) else found)
+            headers = presented.response_headers
+            if token.cnf or presented.by_dpop or self._possession.required:
+                # Before all else of it: who has stolen a token learns nothing.
+                headers += await self._possession.check(request, token, presented)
             self._check_audience(token)
             _check_scope(token, every, some)
-            return VerifiedToken.of(token, presented.response_headers)
+            if self._tells_each_call:
+                self._tell_of(token, request)
+            return VerifiedToken.of(token, headers)
         except OAuthError as error:
             self._record(
                 RequestRefused(
@@ -190,13 +246,48 @@ class ProtectedResource:
                     source=request.source,
                     error=error.code,
                     reason=error.reason,
+                    endpoint=_ENDPOINT,
                     client_id=None if token is None else token.client_id,
+                    sub=None if token is None else token.sub,
+                    token_id=None if token is None else token_id(token),
                 )
             )
-            raise self._challenge.add_to(error) from None
+            by_dpop = None if presented is None else presented.by_dpop
+            raise self._challenges.add_to(error, by_dpop=by_dpop) from None
         except Exception as error:
-            self._record(Fault(at=self._clock(), source=request.source, error=error))
+            self._record(
+                Fault(at=self._clock(), source=request.source, error=error, endpoint=_ENDPOINT)
+            )
             raise TemporarilyUnavailable("try again later") from None
+
+    def _tell_of(self, token: AccessToken, request: HttpRequest) -> None:
+        self._record(
+            TokenAccepted(
+                at=self._clock(),
+                source=request.source,
+                resource=self.resource,
+                client_id=token.client_id,
+                sub=token.sub,
+                scope=token.scope,
+                token_id=token_id(token),
+            )
+        )
+
+    async def _check_watched(
+        self,
+        request: HttpRequest,
+        scope: Scope | str | Iterable[str] | None,
+        any_scope: Scope | str | Iterable[str] | None,
+    ) -> VerifiedToken:
+        assert self._watch is not None  # noqa: S101  # else nobody comes here
+        exchange = Exchange(endpoint=_ENDPOINT, source=request.source)
+        with Watching(self._watch, exchange):
+            try:
+                return await self._check(request, scope, any_scope)
+            except OAuthError as error:
+                # An answer, and no failure: whoever watches sees the status alone.
+                exchange.status, refusal = error.status, error
+        raise refusal
 
     def _check_audience(self, token: AccessToken) -> None:
         """Check whom *token* is for (RFC 9068, 4; RFC 9700, 2.3)."""

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from oauthgrants.brief import service
 from oauthgrants.client_auth import CLIENT_PARAMETERS, ClientAuthenticator
 from oauthgrants.endpoints import Endpoints
 from oauthgrants.endpoints.documents import DocumentEndpoint
@@ -16,6 +17,7 @@ from oauthgrants.endpoints.introspection import PARAMETERS, IntrospectionHandler
 from oauthgrants.endpoints.metadata import well_known_url
 from oauthgrants.endpoints.revocation import RevocationHandler
 from oauthgrants.endpoints.token import TokenHandler
+from oauthgrants.events import Watch, watched
 from oauthgrants.forms import FormParser
 from oauthgrants.grants import Grant, Services
 from oauthgrants.lookup import TokenLookup
@@ -34,7 +36,7 @@ _DAY = 24 * 60 * 60
 _FIVE_MINUTES = 5 * 60
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class EndpointUrls:
     """
     Where the endpoints are.
@@ -75,7 +77,7 @@ class EndpointUrls:
         }
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class FormEndpoints:
     """
     What answers the forms of clients.
@@ -101,6 +103,7 @@ def make_form_endpoints(
     confirm: Confirm | None,
     lookup: TokenLookup,
     introspection_keys: KeySource | None,
+    watch: Watch | None = None,
 ) -> FormEndpoints:
     """
     Return the endpoints that take forms.
@@ -114,23 +117,25 @@ def make_form_endpoints(
         confirm: Says what tokens are to be bound to, None for nothing.
         lookup: Finds tokens.
         introspection_keys: Sign introspection answers, None to send them as JSON alone.
+        watch: How the event sink watches requests, None if it does not.
 
     Raises:
         ValueError: The server lacks what a grant needs.
     """
 
     def form_endpoint(
-        known: Iterable[str], handler: FormHandler, authenticator: ClientAuthenticator
+        name: str, known: Iterable[str], handler: FormHandler, authenticator: ClientAuthenticator
     ) -> Answer:
         names = CLIENT_PARAMETERS.union(known)
         endpoint = FormEndpoint(
+            name=name,
             parser=FormParser(names, frozenset({"resource"}), services.limits),
             authenticator=authenticator,
             handler=handler,
             clock=services.clock,
             record=services.record,
         )
-        return endpoint.answer
+        return watched(endpoint.answer, name, watch)
 
     handlers = {name: grant.bind(services) for name, grant in grants.items()}
     known = {"grant_type"}.union(*(grant.parameters for grant in grants.values()))
@@ -146,11 +151,13 @@ def make_form_endpoints(
     )
     return FormEndpoints(
         token=form_endpoint(
+            "token",
             known.union(further_parameters),
             TokenHandler(handlers, confirm),
             authenticator,
         ),
         introspection=form_endpoint(
+            "introspection",
             PARAMETERS,
             introspection,
             # Callers prove who they are (RFC 7662, 2.1). Where answers are signed, nobody is
@@ -161,7 +168,7 @@ def make_form_endpoints(
                 challenges=introspection_keys is None,
             ),
         ),
-        revocation=form_endpoint(PARAMETERS, revocation, authenticator),
+        revocation=form_endpoint("revocation", PARAMETERS, revocation, authenticator),
     )
 
 
@@ -172,6 +179,7 @@ def make_routes(
     *,
     metadata: Mapping[str, Any],
     jwks: Callable[[], Mapping[str, Any]],
+    watch: Watch | None = None,
 ) -> Answer:
     """
     Return what answers at any path.
@@ -182,22 +190,23 @@ def make_routes(
         forms: Those that take forms.
         metadata: The server's.
         jwks: Returns its JWK Set as it is now.
+        watch: How the event sink watches requests, None if it does not.
     """
 
-    def document(make: Callable[[], Mapping[str, Any]], max_age: int) -> Answer:
+    def document(name: str, make: Callable[[], Mapping[str, Any]], max_age: int) -> Answer:
         endpoint = DocumentEndpoint(
-            make=make, max_age=max_age, clock=services.clock, record=services.record
+            name=name, make=make, max_age=max_age, clock=services.clock, record=services.record
         )
-        return endpoint.answer
+        return watched(endpoint.answer, name, watch)
 
     routes = {
         urls.token: forms.token,
         urls.introspection: forms.introspection,
         urls.revocation: forms.revocation,
-        urls.metadata: document(lambda: metadata, _DAY),
+        urls.metadata: document("metadata", lambda: metadata, _DAY),
     }
     if urls.jwks is not None:
-        routes[urls.jwks] = document(jwks, _FIVE_MINUTES)
+        routes[urls.jwks] = document("jwks", jwks, _FIVE_MINUTES)
     by_path: dict[str, Answer] = {urlsplit(url).path: answer for url, answer in routes.items()}
 
     async def answer(request: HttpRequest) -> HttpResponse:

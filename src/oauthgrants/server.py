@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cached_property, partial
 from os import cpu_count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from oauthgrants.assembly import Assembly
 from oauthgrants.client_auth.connections import ON_LOOPS
+from oauthgrants.clients import Client
 from oauthgrants.ports import off_loop, run
+from oauthgrants.users import User
 from oauthgrants.wire import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    # Only for annotations: who never checks never loads the rules.
+    from oauthgrants.policy import Finding
 
 _P = TypeVar("_P")
 
@@ -64,6 +70,25 @@ class AuthorizationServer(Assembly):
     def jwks(self) -> Mapping[str, Any]:
         """Return the JWK Set with the keys that verify, empty on a server that signs nothing."""
         return self._jwks()
+
+    def openapi(self) -> Mapping[str, Any]:
+        """Return what describes the endpoints to tools and their users, in OpenAPI 3.1."""
+        return self._describe()
+
+    def check(
+        self, *, clients: Iterable[Client] | None = None, users: Iterable[User] | None = None
+    ) -> tuple[Finding, ...]:
+        """
+        Return what RFC 9700, RFC 6819 and OAuth 2.1 have against this server, the gravest first.
+
+        Args:
+            clients: Those to look at; by default all, if their store can list them.
+            users: Those to look at, in the same way.
+
+        Raises:
+            RuntimeError: A port suspends, and there is no loop to wait on.
+        """
+        return run(self._examine(clients, users))
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """
@@ -133,6 +158,22 @@ class AsyncAuthorizationServer(Assembly):
     async def jwks(self) -> Mapping[str, Any]:
         """Return the JWK Set with the keys that verify, empty on a server that signs nothing."""
         return self._jwks()
+
+    async def openapi(self) -> Mapping[str, Any]:
+        """Return what describes the endpoints to tools and their users, in OpenAPI 3.1."""
+        return self._describe()
+
+    async def check(
+        self, *, clients: Iterable[Client] | None = None, users: Iterable[User] | None = None
+    ) -> tuple[Finding, ...]:
+        """
+        Return what RFC 9700, RFC 6819 and OAuth 2.1 have against this server, the gravest first.
+
+        Args:
+            clients: Those to look at; by default all, if their store can list them.
+            users: Those to look at, in the same way.
+        """
+        return await self._examine(clients, users)
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
         """Return the answer of the endpoint at the path of *request*, 404 if there is none."""

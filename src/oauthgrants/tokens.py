@@ -68,7 +68,7 @@ class Lifetimes:
     family: timedelta | None = attrs.field(default=None, validator=require_lifetime)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)  # millions are kept
 class AccessToken:
     """
     What an access token stands for (RFC 6749, 1.4).
@@ -114,7 +114,7 @@ class AccessToken:
         return self.issued_at + self.lifetime
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, weakref_slot=False)  # millions are kept
 class RefreshToken:
     """
     What a refresh token stands for (RFC 6749, 1.5): one member of a token family.
@@ -198,6 +198,10 @@ class TokenResponse:
         return {**extra, **body}
 
 
+def _read_only(claims: Mapping[str, Any]) -> Mapping[str, Any]:
+    return claims if isinstance(claims, MappingProxyType) else MappingProxyType(claims)
+
+
 @attrs.frozen(kw_only=True)
 class VerifiedToken:
     """
@@ -224,8 +228,8 @@ class VerifiedToken:
     audience: tuple[str, ...]
     expires_at: datetime
     jti: str | None
-    claims: Mapping[str, Any] = attrs.field(converter=MappingProxyType[str, Any])
-    cnf: Mapping[str, str] = attrs.field(default=NO_CLAIMS, converter=MappingProxyType[str, str])
+    claims: Mapping[str, Any] = attrs.field(converter=_read_only)
+    cnf: Mapping[str, str] = attrs.field(default=NO_CLAIMS, converter=_read_only)
     response_headers: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -45,23 +45,32 @@ class Accepted:
 
 @attrs.frozen
 class Rejected:
-    """No such user, or not the password."""
+    """
+    No such user, or not the password.
+
+    Attributes:
+        reason: For the event.
+        sub: Whose password it is not, for the event; None if there is no such user.
+    """
 
     reason: str = "unknown user or wrong password"
+    sub: str | None = None
 
 
 @attrs.frozen
 class Disabled:
-    """The password may be right, the account is switched off."""
+    """The password may be right, the account is switched off; attributes as `Rejected`."""
 
     reason: str = "the user is disabled"
+    sub: str | None = None
 
 
 @attrs.frozen
 class Locked:
-    """The account takes no sign-ins for now."""
+    """The account takes no sign-ins for now; attributes as `Rejected`."""
 
     reason: str = "the user is locked"
+    sub: str | None = None
 
 
 @attrs.frozen

@@ -10,8 +10,10 @@ from typing import Any
 
 import attrs
 
+from oauthgrants.brief import brief
 from oauthgrants.errors import InvalidRequest, OAuthError
 from oauthgrants.forms import Limits
+from oauthgrants.tokens import TokenResponse
 
 _JSON = ("Content-Type", "application/json")
 # Section 5.1 asks for both wherever a token may be; errors carry them too.
@@ -44,10 +46,13 @@ def encode_json(members: Mapping[str, Any]) -> str:
 
 
 def _to_pairs(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    # Adapters have made a tuple already.
+    if isinstance(headers, tuple):
+        return headers
     return tuple([(name, value) for name, value in headers])
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class HttpRequest:
     """
     A request, whole and untouched.
@@ -61,6 +66,9 @@ class HttpRequest:
             proxy's header only if the proxy is trusted.
         client_certificate: What the client showed on the TLS layer, DER, None without.
         client_certificate_verified: Whether the host has validated its chain.
+        confirmed: What an earlier guard has found this very request to show, as
+            `AccessToken.cnf`; None if there was none. A proof is good once, and a request may
+            pass several guards.
     """
 
     method: str
@@ -70,6 +78,7 @@ class HttpRequest:
     source: str | None = None
     client_certificate: bytes | None = attrs.field(default=None, repr=False)
     client_certificate_verified: bool = False
+    confirmed: Mapping[str, str] | None = None
 
     @property
     def path(self) -> str:
@@ -97,17 +106,18 @@ class HttpRequest:
         Raises:
             InvalidRequest: There are several, or it is too long.
         """
-        values = self.get_headers(name)
-        if not values:
-            return None
-        if len(values) > 1:
-            raise InvalidRequest(f"the header {name} is repeated")
-        if len(values[0]) > limits.header_value:
+        found: str | None = None
+        for field, value in self.headers:
+            if value and field.lower() == name:
+                if found is not None:
+                    raise InvalidRequest(f"the header {name} is repeated")
+                found = value
+        if found is not None and len(found) > limits.header_value:
             raise InvalidRequest(f"the header {name} is too long")
-        return values[0]
+        return found
 
 
-@attrs.frozen(kw_only=True)
+@brief(kw_only=True)
 class HttpResponse:
     """
     A response, ready to be sent.
@@ -148,6 +158,27 @@ def render(
         status=status,
         headers=(*_HEADERS, *headers) if headers else _HEADERS,
         body=encode_json(parameters).encode(),
+    )
+
+
+def render_tokens(
+    tokens: TokenResponse, *, headers: tuple[tuple[str, str], ...] = ()
+) -> HttpResponse:
+    """Return what `render` makes of the parameters of *tokens*, in a third of the time."""
+    if tokens.extra:
+        return render(tokens.parameters(), headers=headers)
+    quote, scope, refresh = encode_basestring_ascii, "", ""
+    if tokens.scope:
+        scope = f',"scope":{quote(str(tokens.scope))}'
+    if tokens.refresh_token is not None:
+        refresh = f',"refresh_token":{quote(tokens.refresh_token.reveal())}'
+    body = (
+        f'{{"access_token":{quote(tokens.access_token.reveal())}'
+        f',"token_type":{quote(tokens.token_type)}'
+        f',"expires_in":{tokens.expires_in}{scope}{refresh}}}'
+    )
+    return HttpResponse(
+        status=200, headers=(*_HEADERS, *headers) if headers else _HEADERS, body=body.encode()
     )
 
 

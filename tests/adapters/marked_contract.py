@@ -29,6 +29,13 @@ for _test, _ids in [
         ["R9700-4.13-a"],
     ),
     (AdapterContract.test_a_trusted_proxy_is_believed, ["R9700-4.13-a"]),
+    (AdapterContract.test_a_certificate_in_a_header_is_ignored_by_default, ["R9700-4.13-a"]),
+    (AdapterContract.test_a_trusted_proxy_says_in_which_header_certificates_come, ["R9700-4.13-a"]),
+    (
+        AdapterContract.test_certificates_of_others_than_the_trusted_proxy_are_ignored,
+        ["R9700-4.13-a"],
+    ),
+    (AdapterContract.test_a_trusted_proxy_hands_on_certificates, ["R9700-4.13-a"]),
     (GuardContract.test_no_token_is_refused, ["R6750-3-a", "R6750-3.1-d"]),
     (GuardContract.test_a_bad_token_is_refused, ["R6750-3-c", "R6750-3.1-b"]),
     (GuardContract.test_too_little_scope_is_refused, ["R6750-3.1-c"]),

@@ -155,6 +155,8 @@ def _end_web_servers() -> Iterator[None]:  # pyright: ignore[reportUnusedFunctio
 class TestGunicorn(AdapterContract):
     """On gunicorn, in processes of its own."""
 
+    takes_certificates = False
+
     @contextmanager
     def mount(
         self, server: AuthorizationServer, *, prefix: str, trusted_proxies: Collection[str]
@@ -190,6 +192,8 @@ def _run_hypercorn(prefix: str, trusted_proxies: tuple[str, ...]) -> Generator[A
 class TestHypercorn(AsyncAdapterContract):
     """On hypercorn."""
 
+    takes_certificates = False
+
     @contextmanager
     def mount(
         self, server: AsyncAuthorizationServer, *, prefix: str, trusted_proxies: Collection[str]
@@ -202,6 +206,8 @@ class TestHypercorn(AsyncAdapterContract):
 
 class TestUvicorn(AsyncAdapterContract):
     """On uvicorn, with the lifespan protocol."""
+
+    takes_certificates = False
 
     @contextmanager
     def mount(

@@ -221,6 +221,8 @@ def _end_web_servers() -> Iterator[None]:  # pyright: ignore[reportUnusedFunctio
 class TestGunicorn(AdapterContract):
     """Sync views on gunicorn."""
 
+    takes_certificates = False
+
     @contextmanager
     def mount(
         self, server: AuthorizationServer, *, prefix: str, trusted_proxies: Collection[str]
@@ -231,6 +233,8 @@ class TestGunicorn(AdapterContract):
 @pytest.mark.skipif(sys.platform == "win32", reason="file descriptors are passed on Unix only")
 class TestUvicorn(AsyncAdapterContract):
     """Async views on uvicorn."""
+
+    takes_certificates = False
 
     @contextmanager
     def mount(

@@ -19,7 +19,11 @@ import uvicorn
 from asgi_apps import ask
 from mcp import Client as McpClient
 from mcp.client.auth import OAuthTokenError
-from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
+from mcp.client.auth.extensions.client_credentials import (
+    ClientCredentialsOAuthProvider,
+    PrivateKeyJWTOAuthProvider,
+    SignedJWTParameters,
+)
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -45,6 +49,7 @@ from oauthgrants import (
     TemporarilyUnavailable,
 )
 from oauthgrants.adapters.mcp import McpOAuth, ResourceTokenVerifier, metadata_for_sdk
+from oauthgrants.jose import SigningKey
 from oauthgrants.testing.contract_servers import HostFault, make_resource_server
 from support import FORM, basic
 
@@ -139,7 +144,9 @@ def settings_of(issuer: str) -> dict[str, Any]:
 
 @contextmanager
 def run_server(
-    listening: socket.socket, methods: str = "client_secret_basic"
+    listening: socket.socket,
+    method: str = "client_secret_basic",
+    further_clients: tuple[Client, ...] = (),
 ) -> Generator[Running, None, None]:
     address = listening.getsockname()
     issuer = f"http://127.0.0.1:{address[1]}"
@@ -147,10 +154,11 @@ def run_server(
         "agent",
         scope="reports:read",
         grant_types=["client_credentials"],
-        token_endpoint_auth_method=methods,
+        token_endpoint_auth_method=method,
     )
     store = MemoryStore()
-    store.add_client(client)
+    for each in (client, *further_clients):
+        store.add_client(each)
     server = AsyncAuthorizationServer(
         issuer=issuer,
         allow_insecure_transport=True,
@@ -216,6 +224,40 @@ def test_the_clients_of_the_sdk_find_their_way(method: str) -> None:
         "POST /token 200",
         "POST /mcp 200",
     ]
+    assert [token.scope for token in storage.tokens] == ["reports:read"]
+
+
+@req("OIDC-9-a", "OIDC-9-b", "R7523-3-b", "R9700-2.5-a")
+def test_a_client_of_the_sdk_signs_with_its_key() -> None:
+    """No secret is shared: the assertion is for the issuer that the metadata name."""
+    key = SigningKey.generate("ES256", kid="2026")
+    signer = Client.with_keys(
+        "signer",
+        jwks={"keys": [key.public.as_dict()]},
+        scope="reports:read",
+        grant_types=["client_credentials"],
+    )
+    parameters = SignedJWTParameters(
+        issuer="signer",
+        subject="signer",
+        signing_key=key.to_pem().decode(),
+        signing_algorithm="ES256",
+    )
+    storage = MemoryTokens()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        run_server(listening, further_clients=(signer,)) as running,
+    ):
+        provider = PrivateKeyJWTOAuthProvider(
+            server_url=f"{running.issuer}/mcp",
+            storage=storage,
+            client_id="signer",
+            assertion_provider=parameters.create_assertion_provider(),
+            issuer=running.issuer,
+        )
+        answer = running.call("whoami", provider)
+
+    assert answer == {"client": "signer", "subject": "signer", "for": f"{running.issuer}/mcp"}
     assert [token.scope for token in storage.tokens] == ["reports:read"]
 
 

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from oauthgrants.adapters.certificates import CertificateHeader
 from oauthgrants.adapters.proxies import Arrival, TrustedProxies
 
 PROXY = "10.0.0.7"
@@ -221,3 +222,9 @@ def test_every_kind_of_entry_is_read() -> None:
     assert TrustedProxies.parse(["unix", "10.0.0.0/8", "::1"]) == TrustedProxies(
         networks=(ip_network("10.0.0.0/8"), ip_network("::1")), unix=True
     )
+
+
+def test_proxies_are_parsed_once() -> None:
+    assert TrustedProxies.parse(PROXIES) is PROXIES
+    with pytest.raises(ValueError, match="where the proxies are parsed first"):
+        TrustedProxies.parse(PROXIES, certificates=CertificateHeader.nginx())

@@ -115,6 +115,29 @@ def test_the_path_is_quoted_again(script_name: str, path_info: str, url: str) ->
 
 
 @pytest.mark.parametrize(
+    ("path_info", "raw", "path"),
+    [
+        ("/users/a@example.com", "/users/a%40example.com?page=1", "/users/a%40example.com"),
+        ("/a/b", "/a%2fb", "/a%2fb"),
+        # What PATH_INFO has not lost is quoted in one way, and routed by that.
+        ("/caf\xc3\xa9/token", "/caf%c3%a9/tok%65n", "/caf%C3%A9/token"),
+        # A proxy or middleware has changed the path, or the client has sent something else.
+        ("/b@c", "/a/b%40c", "/b@c"),
+        ("/b@c", "http://evil.example/b%40c", "/b@c"),
+        ("/b@c", "/b%40c%\u20ac", "/b@c"),
+    ],
+)
+@pytest.mark.parametrize("name", ["RAW_URI", "REQUEST_URI"])
+def test_what_was_escaped_stays_so_where_the_web_server_tells(
+    name: str, path_info: str, raw: str, path: str
+) -> None:
+    environ = make_environ("POST", "/", [ECHO], b"")
+    environ |= {"PATH_INFO": path_info, name: raw}
+
+    assert echo(environ).url == f"http://backend:8000{path}"
+
+
+@pytest.mark.parametrize(
     ("query", "quoted"),
     [
         pytest.param("a=%C3%A9&b=/?:@", "?a=%C3%A9&b=/?:@", id="as-it-is"),

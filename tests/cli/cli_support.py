@@ -21,6 +21,7 @@ from oauthgrants import AuthorizationServer
 from oauthgrants.cli.config import read_configuration
 from oauthgrants.cli.http_server import HttpServer, listen
 from oauthgrants.wire import HttpRequest, HttpResponse, render
+from secret_scan import read_log
 
 ISSUER = "http://127.0.0.1:8000/auth"
 FORM = "application/x-www-form-urlencoded"
@@ -179,3 +180,5 @@ def started(path: str, *options: str) -> Generator[Process]:
             yield Process(process, errors)
         finally:
             process.kill()
+            errors.seek(0)
+            read_log(errors.read())

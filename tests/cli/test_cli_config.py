@@ -172,6 +172,17 @@ def test_what_the_file_says_is_what_the_server_does() -> None:
     assert "unsupported_grant_type" == off.json()["error"]
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_file_says_whether_keys_may_be_fetched_from_ones_own_network(allowed: bool) -> None:
+    server = read_server(
+        'issuer = "https://auth.example.com"\n[grants]\nclient_credentials = true\n'
+        f"[client_authentication]\nallow_private_addresses = {str(allowed).lower()}\n"
+    )
+
+    found = {finding.rule for finding in server.check()}
+    assert ("private-addresses" in found) is allowed
+
+
 @pytest.mark.req("R6749-2.3.1-g")
 def test_the_file_says_how_much_guessing_is_let_through() -> None:
     throttle = "[throttle]\nmax_failures = 2\nwindow = 7\ntoo_many_requests = true\n"

@@ -222,6 +222,33 @@ def test_a_client_may_sign_with_a_key(browser: Client) -> None:
     assert "needs jwks or jwks_uri" in errors_of(without)
 
 
+def test_a_client_may_show_a_certificate(browser: Client) -> None:
+    """One of the subjects that it can have is registered, and there is no secret."""
+    changes = {
+        "token_endpoint_auth_method": "tls_client_auth",
+        "tls_client_auth_subject_dn": "CN=reports",
+        "tls_client_certificate_bound_access_tokens": "on",
+    }
+
+    response = browser.post(page("client_add"), NEW | changes)
+
+    assert response.status_code == 302
+    assert DjangoStore().find_client("reports") == OAuthClient.with_certificate(
+        "reports",
+        grant_types=["client_credentials"],
+        scope="read write",
+        tls_client_auth_subject_dn="CN=reports",
+        tls_client_certificate_bound_access_tokens=True,
+    )
+    shown = browser.get(page("client_add")).content.decode()
+    assert "Certificate: Distinguished name" in shown
+    assert "Bind tokens to certificates" in shown
+    both = NEW | changes | {"client_id": "b", "tls_client_auth_san_ip": "192.0.2.1"}
+    assert "needs exactly one of" in errors_of(browser.post(page("client_add"), both))
+    twice = NEW | changes | {"client_id": "b", "dpop_bound_access_tokens": "on"}
+    assert "a token is bound once" in errors_of(browser.post(page("client_add"), twice))
+
+
 def test_a_client_may_sign_with_a_secret(browser: Client) -> None:
     """Where the settings have what encrypts it."""
     changes = {

@@ -46,9 +46,9 @@ def reasons(caplog: pytest.LogCaptureFixture) -> Any:
     """Return what gives the reasons of refusals so far, as the log has them."""
     caplog.set_level(logging.INFO, "oauthgrants")
     return lambda: [
-        record.event.reason
+        record.oauth_reason
         for record in cast("list[Any]", caplog.records)
-        if record.name == "oauthgrants" and hasattr(record.event, "reason")
+        if record.name == "oauthgrants" and hasattr(record, "oauth_reason")
     ]
 
 

@@ -118,6 +118,12 @@ def test_settings_are_a_dict(given: object) -> None:
             ISSUER | {"ALLOWED_ORIGINS": ["x"]}, "view", "allowed_origins has 'x'", id="origins"
         ),
         pytest.param(
+            ISSUER | {"MUTUAL_TLS": {"endpoint_aliases": {"x": "https://b"}}},
+            "server",
+            "endpoint_aliases has 'x'",
+            id="mutual-tls",
+        ),
+        pytest.param(
             ISSUER | RESOURCE | {"TRUSTED_PROXIES": ["x"]}, "guard", "has 'x'", id="guard"
         ),
         pytest.param(
@@ -130,6 +136,15 @@ def test_what_makes_no_server_is_refused(
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"^OAUTHGRANTS.*{message}"):
         getattr(make(**settings), attribute)
+
+
+@pytest.mark.req("R8705-5-a")
+def test_mutual_tls_is_a_dict() -> None:
+    aliases = {"token_endpoint": "https://mtls.example.com/token"}
+
+    server = make(**ISSUER, MUTUAL_TLS={"endpoint_aliases": aliases}).server
+
+    assert server.metadata()["mtls_endpoint_aliases"] == aliases
 
 
 def test_a_prefix_is_a_path() -> None:

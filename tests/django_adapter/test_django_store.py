@@ -370,7 +370,7 @@ def test_who_has_no_secret_gets_none(alias: str) -> None:
     store = DjangoStore()
     store.add_client(Client.public("phone"))
 
-    with pytest.raises(ValueError, match="'phone' has no use for a client_secret"):
+    with pytest.raises(ValueError, match=r"'phone': .* goes with no client_secret"):
         store.add_client_secret("phone", make_secret())
     with pytest.raises(KeyError, match="nobody"):
         store.add_client_secret("nobody", make_secret())
@@ -463,7 +463,8 @@ def test_the_migrations_can_be_undone(database: None) -> None:
 
 def test_both_colours_have_the_same_methods() -> None:
     sync = {name for name in dir(DjangoStore) if not name.startswith("_")}
-    without_async = {"run", "using", "users", "add_client_secret", "delete_client", "revoke_tokens"}
+    for_people = {"add_client_secret", "delete_client_secret", "delete_client", "revoke_tokens"}
+    without_async = {"run", "using", "users", *for_people}
 
     assert sync - without_async == {
         name for name in dir(AsyncDjangoStore) if not name.startswith("_")

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
-from sqlalchemy import Engine, MetaData, create_engine
+from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from oauthgrants.stores.sqlalchemy import make_tables
@@ -36,20 +36,44 @@ def postgres_url() -> str:
 
         # Stopped and deleted when the tests are over
         server = get_server(mkdtemp(), cleanup_mode="delete")
-    return server.get_uri().partition(":")[2]
+    url: str = server.get_uri().partition(":")[2]
+    _forgo_durability(url)
+    return url
+
+
+def _forgo_durability(url: str) -> None:
+    """Write nothing through to the disk: this server is not one that is killed."""
+    with _connect(url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+
+
+@contextmanager
+def _connect(url: str) -> Generator[Connection, None, None]:
+    engine = create_engine(f"postgresql+psycopg:{url}", poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
+
+
+@cache
+def _make_tables_once(url: str) -> str:
+    """Make the tables, and return the statement that empties them."""
+    metadata = MetaData()
+    make_tables(metadata)
+    with _connect(url) as connection, connection.begin():
+        metadata.create_all(connection)
+    return ";".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)
 
 
 @contextmanager
 def empty_postgres_url() -> Generator[str, None, None]:
     """Return the URL of PostgreSQL, with the tables there and nothing in them."""
     url = postgres_url()
-    metadata = MetaData()
-    make_tables(metadata)
-    engine = create_engine(f"postgresql+psycopg:{url}", poolclass=NullPool)
-    with engine.begin() as connection:
-        metadata.create_all(connection)
-        for table in metadata.sorted_tables:
-            connection.execute(table.delete())
+    emptying = _make_tables_once(url)
+    with _connect(url) as connection, connection.begin():
+        connection.exec_driver_sql(emptying)
     yield url
 
 

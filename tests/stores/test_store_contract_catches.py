@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 import attrs
@@ -467,6 +467,36 @@ class WritesBackWhatItRead(MemoryStore):
             time.sleep(0.01)
             secrets = tuple(new if kept == old else kept for kept in client.secrets)
             self.replace_client(attrs.evolve(client, secrets=secrets))
+
+
+@caught_by("test_a_client_has_several_secrets")
+class EndsNothing(MemoryStore):
+    def add_client_secret(
+        self,
+        client_id: str,
+        secret: ClientSecret,
+        *,
+        others_expire_at: datetime | None = None,  # which is the fault
+    ) -> None:
+        super().add_client_secret(client_id, secret)
+
+
+@caught_by("test_a_client_keeps_the_secrets_that_it_needs")
+class DeletesNothingSilently(MemoryStore):
+    def delete_client_secret(self, client_id: str, secret_id: str) -> None:
+        with suppress(ValueError):
+            super().delete_client_secret(client_id, secret_id)
+
+
+@caught_by("test_secrets_added_at_once_are_all_added")
+class AddsToWhatItRead(MemoryStore):
+    def add_client_secret(
+        self, client_id: str, secret: ClientSecret, *, others_expire_at: datetime | None = None
+    ) -> None:
+        client = self.find_client(client_id)
+        if client is not None:
+            time.sleep(0.01)
+            self.replace_client(client.with_secret(secret, others_expire_at=others_expire_at))
 
 
 @caught_by("test_what_is_denied_is_remembered")

@@ -6,15 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec
 
+from oauthgrants.adapters import places
+from oauthgrants.adapters.certificates import find_on_connection
 from oauthgrants.adapters.cors import CrossOrigin
-from oauthgrants.adapters.places import (
-    find_places,
-    find_prefix,
-    find_ways,
-    has_form,
-    require_async,
-)
-from oauthgrants.adapters.proxies import Arrival, TrustedProxies, quote_path
+from oauthgrants.adapters.proxies import Arrival, Proxies, TrustedProxies, quote_path
 from oauthgrants.errors import OAuthError
 from oauthgrants.resource import AsyncResourceServer
 from oauthgrants.scopes import Scope
@@ -24,10 +19,10 @@ from oauthgrants.wire import HttpRequest, HttpResponse
 
 try:
     from aiohttp import web
-except ModuleNotFoundError as missing:  # pragma: no cover  # a test tries it in its own process
+except ModuleNotFoundError as _missing:  # pragma: no cover  # a test tries it in its own process
     raise ModuleNotFoundError(
-        "AiohttpOAuth needs aiohttp: pip install 'oauthgrants[aiohttp]'", name=missing.name
-    ) from missing
+        "AiohttpOAuth needs aiohttp: pip install 'oauthgrants[aiohttp]'", name=_missing.name
+    ) from _missing
 
 OAUTH_TOKEN = web.RequestKey("oauth_token", VerifiedToken)
 """Where a request has its checked token."""
@@ -64,7 +59,7 @@ class AiohttpOAuth:
         resource_server: AsyncResourceServer | None = None,
         *,
         prefix: str | None = None,
-        trusted_proxies: str | Iterable[str] = (),
+        trusted_proxies: Proxies = (),
         allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """
@@ -76,7 +71,8 @@ class AiohttpOAuth:
             prefix: What stands before the paths of the endpoints: the path of the issuer by
                 default, less in an application that is added below a prefix itself.
             trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
-                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket.
+                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket; or
+                `TrustedProxies`, which can hand on certificates too (RFC 8705).
             allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
 
         Raises:
@@ -85,18 +81,20 @@ class AiohttpOAuth:
         """
         self._proxies = TrustedProxies.parse(trusted_proxies)
         self._resource_server = resource_server
-        self._reads_body = resource_server is not None and "body" in find_ways(resource_server)
+        self._reads_body = resource_server is not None and "body" in places.find_ways(
+            resource_server
+        )
         self._installed = web.AppKey("oauthgrants", AiohttpOAuth)
         self.routes: list[web.RouteDef] = []
         """The endpoints, for all methods: the server says which. `init_app` adds them."""
         for part in (server, resource_server):
             if part is not None:
-                require_async(part)
+                places.require_async(part)
                 handler = self._make_handler(part, CrossOrigin.to(part, allowed_origins))
                 self.routes += (
                     web.route("*", place.under(prefix_), handler, name=f"oauth.{place.name}")
-                    for prefix_ in [find_prefix(server, prefix)]
-                    for place in find_places(part)
+                    for prefix_ in [places.find_prefix(server, prefix)]
+                    for place in places.find_places(part)
                 )
 
     def init_app(self, app: web.Application) -> None:
@@ -132,11 +130,13 @@ class AiohttpOAuth:
                 if self._installed not in request.config_dict:
                     raise RuntimeError("call init_app(app) of AiohttpOAuth with the application")
                 body = b""
-                if self._reads_body and has_form(request.headers.getall("Content-Type", ())):
+                if self._reads_body and places.has_form(request.headers.getall("Content-Type", ())):
                     body = await request.read()
                 try:
                     token = await resource_server.require_token(
-                        self._see(request, body), scope=scope, any_scope=any_scope
+                        places.note_earlier(self._see(request, body), request.get(OAUTH_TOKEN)),
+                        scope=scope,
+                        any_scope=any_scope,
                     )
                 except OAuthError as error:
                     return self.render(error)
@@ -180,6 +180,7 @@ class AiohttpOAuth:
                 server=_find_server(request),
                 scheme=request.scheme,
                 source=request.remote or None,
+                certificate=find_on_connection(request.get_extra_info("ssl_object")),
             ),
             headers,
         )
@@ -192,6 +193,8 @@ class AiohttpOAuth:
             headers=headers,
             body=body,
             source=arrival.source,
+            client_certificate=arrival.certificate.octets,
+            client_certificate_verified=arrival.certificate.verified,
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from oauthgrants.adapters.certificates import find_in_scope
 from oauthgrants.adapters.cors import CrossOrigin
 from oauthgrants.adapters.places import require_async
-from oauthgrants.adapters.proxies import Arrival, TrustedProxies, quote_path
+from oauthgrants.adapters.proxies import Arrival, Proxies, TrustedProxies, quote_path
 from oauthgrants.resource import AsyncResourceServer
 from oauthgrants.server import AsyncAuthorizationServer
 from oauthgrants.wire import HttpRequest, HttpResponse
@@ -33,13 +35,14 @@ class AsgiRequests:
     'http://localhost/reports'
     """
 
-    def __init__(self, trusted_proxies: str | Iterable[str] = ()) -> None:
+    def __init__(self, trusted_proxies: Proxies = ()) -> None:
         """
         Say whom to believe.
 
         Args:
             trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
-                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket.
+                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket; or
+                `TrustedProxies`, which can hand on certificates too (RFC 8705).
 
         Raises:
             ValueError: *trusted_proxies* has something else.
@@ -49,7 +52,7 @@ class AsgiRequests:
     def see(self, scope: Scope, body: bytes = b"") -> HttpRequest:
         """Return the request in *scope*, with *body*; a WebSocket begins with one too."""
         headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         )
         client = scope.get("client")
         arrival = self._proxies.look_behind(
@@ -58,6 +61,7 @@ class AsgiRequests:
                 server=scope.get("server"),
                 scheme=_SCHEMES.get(scope.get("scheme", "http"), "http"),
                 source=(client[0] or None) if client else None,
+                certificate=find_in_scope(scope),
             ),
             headers,
         )
@@ -67,6 +71,8 @@ class AsgiRequests:
             headers=headers,
             body=body,
             source=arrival.source,
+            client_certificate=arrival.certificate.octets,
+            client_certificate_verified=arrival.certificate.verified,
         )
 
 
@@ -93,7 +99,7 @@ class AsgiApplication:
         self,
         server: AsyncAuthorizationServer | AsyncResourceServer,
         *,
-        trusted_proxies: str | Iterable[str] = (),
+        trusted_proxies: Proxies = (),
         allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """
@@ -182,8 +188,12 @@ def _find_path(scope: Scope) -> str:
     # and frameworks take the prefix off.
     if root and path != root and not path.startswith(f"{root}/"):
         path = root + path
+    return _quote(path, scope.get("raw_path") or b"")
+
+
+@lru_cache  # the paths of a server are few
+def _quote(path: str, raw: bytes) -> str:
     # The octets of the wire are better, unless a proxy or middleware has changed the path.
-    raw: bytes = scope.get("raw_path") or b""
     if unquote(raw.decode("latin-1")) == path:
         return quote_path(raw, escaped=True)
     return quote_path(path.encode(errors="replace"))

@@ -14,7 +14,14 @@ from oauthgrants.adapters.asgi import (
     send_response,
 )
 from oauthgrants.adapters.asgi import Scope as Connection
-from oauthgrants.adapters.places import TOKEN_KEY, find_ways, has_form, require_async
+from oauthgrants.adapters.places import (
+    TOKEN_KEY,
+    find_ways,
+    has_form,
+    note_earlier,
+    require_async,
+)
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.errors import InvalidRequest, OAuthError
 from oauthgrants.resource import AsyncResourceServer
 from oauthgrants.scopes import Scope
@@ -48,7 +55,7 @@ class AsgiGuard:
     """
 
     def __init__(
-        self, resource_server: AsyncResourceServer, *, trusted_proxies: str | Iterable[str] = ()
+        self, resource_server: AsyncResourceServer, *, trusted_proxies: Proxies = ()
     ) -> None:
         """
         Make a guard.
@@ -123,9 +130,9 @@ class AsgiGuard:
         Raises:
             OAuthError: As `AsyncResourceServer.require_token` has it.
         """
-        return await self.resource_server.require_token(
-            self._requests.see(connection, body), scope=scope, any_scope=any_scope
-        )
+        earlier = connection.get("state", {}).get(TOKEN_KEY)
+        request = note_earlier(self._requests.see(connection, body), earlier)
+        return await self.resource_server.require_token(request, scope=scope, any_scope=any_scope)
 
     async def read_and_verify(
         self,

@@ -71,14 +71,12 @@ class CrossOrigin:
 
     def answer_preflight(self, request: HttpRequest) -> HttpResponse | None:
         """Return what a browser hears that asks beforehand, None if *request* does not."""
+        if request.method != "OPTIONS":
+            return None
         method = self.methods.get(request.path)
         allowed = self._find_allowed(request)
-        if (
-            method is None
-            or not allowed
-            or request.method != "OPTIONS"
-            or not request.get_headers("access-control-request-method")
-        ):
+        asked = request.get_headers("access-control-request-method")
+        if method is None or not allowed or not asked:
             return None
         return HttpResponse(
             status=200,
@@ -93,7 +91,7 @@ class CrossOrigin:
 
     def add_to(self, response: HttpResponse, request: HttpRequest) -> HttpResponse:
         """Return *response* as the script may read it that sent *request*."""
-        if request.path not in self.methods:
+        if not self.methods or request.path not in self.methods:
             return response
         allowed = self._find_allowed(request)
         exposed = (("Access-Control-Expose-Headers", _RESPONSE_HEADERS),) if allowed else ()

@@ -10,7 +10,7 @@ from oauthgrants.adapters.asgi import Receive, Send
 from oauthgrants.adapters.asgi import Scope as Connection
 from oauthgrants.adapters.asgi_guard import Application, AsgiGuard, add_headers
 from oauthgrants.adapters.places import TOKEN_KEY, find_ways
-from oauthgrants.adapters.starlette import StarletteOAuth
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.errors import OAuthError
 from oauthgrants.ports import run
 from oauthgrants.resource import AsyncResourceServer
@@ -23,10 +23,13 @@ try:
     from fastapi.requests import HTTPConnection
     from fastapi.responses import Response
     from fastapi.security import HTTPBearer, OAuth2, SecurityScopes
-except ModuleNotFoundError as missing:  # pragma: no cover  # a test tries it in its own process
+except ModuleNotFoundError as _missing:  # pragma: no cover  # a test tries it in its own process
     raise ModuleNotFoundError(
-        "FastApiOAuth needs FastAPI: pip install 'oauthgrants[fastapi]'", name=missing.name
-    ) from missing
+        "FastApiOAuth needs FastAPI: pip install 'oauthgrants[fastapi]'", name=_missing.name
+    ) from _missing
+
+# After it, since without both libraries it is this extra that is asked for.
+from oauthgrants.adapters.starlette import StarletteOAuth
 
 # What OpenAPI calls the flow of each grant, and FastAPI the scheme
 _SHOWN = {
@@ -70,7 +73,7 @@ class FastApiOAuth:
         grant_types: Collection[str] | None = None,
         scopes: Mapping[str, str] | None = None,
         prefix: str | None = None,
-        trusted_proxies: str | Iterable[str] = (),
+        trusted_proxies: Proxies = (),
         allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """
@@ -104,10 +107,10 @@ class FastApiOAuth:
             trusted_proxies=trusted_proxies,
             allowed_origins=allowed_origins,
         )
-        self.router = APIRouter()
+        self.router: APIRouter = APIRouter()
         """The endpoints, for ``include_router``; `init_app` includes them."""
         self.router.routes.extend(inner.routes)
-        self.render = inner.render
+        self.render: Callable[[OAuthError], Response] = inner.render
         """Returns an `OAuthError` as a response, for exception handlers of the host's own."""
         self._guard = (
             None

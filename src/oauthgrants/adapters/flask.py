@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from oauthgrants.adapters.places import TOKEN_KEY, Place, find_places, find_prefix
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.adapters.wsgi import WsgiApplication
 from oauthgrants.adapters.wsgi_guard import WsgiGuard
 from oauthgrants.errors import OAuthError
@@ -28,10 +29,10 @@ try:
         request,
     )
     from flask.blueprints import BlueprintSetupState
-except ModuleNotFoundError as missing:  # pragma: no cover  # a test tries it in its own process
+except ModuleNotFoundError as _missing:  # pragma: no cover  # a test tries it in its own process
     raise ModuleNotFoundError(
-        "FlaskOAuth needs Flask: pip install 'oauthgrants[flask]'", name=missing.name
-    ) from missing
+        "FlaskOAuth needs Flask: pip install 'oauthgrants[flask]'", name=_missing.name
+    ) from _missing
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -71,7 +72,7 @@ class FlaskOAuth:
         *,
         name: str = "oauth",
         prefix: str | None = None,
-        trusted_proxies: str | Iterable[str] = (),
+        trusted_proxies: Proxies = (),
         allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """

@@ -9,7 +9,7 @@ from typing import Any
 from oauthgrants.adapters.asgi import Receive, Send, send_response
 from oauthgrants.adapters.asgi import Scope as Connection
 from oauthgrants.adapters.asgi_guard import Application
-from oauthgrants.adapters.starlette import StarletteOAuth
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.errors import OAuthError, TemporarilyUnavailable
 from oauthgrants.ports import run
 from oauthgrants.resource import AsyncResourceServer, ResourceServer
@@ -21,10 +21,13 @@ from oauthgrants.wire import HttpRequest
 try:
     from mcp.server.auth.provider import AccessToken
     from mcp.server.auth.settings import AuthSettings
-except ModuleNotFoundError as missing:  # pragma: no cover  # a test tries it in its own process
+except ModuleNotFoundError as _missing:  # pragma: no cover  # a test tries it in its own process
     raise ModuleNotFoundError(
-        "McpOAuth needs the Python SDK of MCP: pip install 'oauthgrants[mcp]'", name=missing.name
-    ) from missing
+        "McpOAuth needs the Python SDK of MCP: pip install 'oauthgrants[mcp]'", name=_missing.name
+    ) from _missing
+
+# After it, since without both libraries it is this extra that is asked for.
+from oauthgrants.adapters.starlette import StarletteOAuth
 
 
 def metadata_for_sdk(issuer: str) -> dict[str, str]:
@@ -46,7 +49,8 @@ class ResourceTokenVerifier:
     Checks tokens for the SDK, as its ``TokenVerifier`` has it.
 
     What the SDK's ``get_access_token()`` returns in a tool then has the client, the subject, the
-    scope and the host's own claims.
+    scope and the host's own claims. The SDK shows it the token and no more, so one that is bound
+    to a key or a certificate is refused.
 
     Attributes:
         resource_server: Checks the tokens, audience included; one that is not for asyncio does
@@ -129,7 +133,7 @@ class McpOAuth(StarletteOAuth):
         *,
         scope: Scope | str | Iterable[str] = (),
         prefix: str | None = None,
-        trusted_proxies: str | Iterable[str] = (),
+        trusted_proxies: Proxies = (),
         allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """
@@ -161,9 +165,9 @@ class McpOAuth(StarletteOAuth):
             _require_way_to(server, issuers)
         elif not issuers:
             raise ValueError("resource_server names no authorization_servers, so clients find none")
-        self.token_verifier = ResourceTokenVerifier(resource_server)
+        self.token_verifier: ResourceTokenVerifier = ResourceTokenVerifier(resource_server)
         """For ``token_verifier=`` of the MCP server."""
-        self.settings = AuthSettings.model_validate(
+        self.settings: AuthSettings = AuthSettings.model_validate(
             {
                 "issuer_url": issuers[0] if server is None else server.issuer,
                 "resource_server_url": resource_server.resource,

@@ -13,6 +13,8 @@ from oauthgrants.ports import run
 from oauthgrants.protected_resource import ProtectedResource
 from oauthgrants.resource import AsyncResourceServer, ResourceServer
 from oauthgrants.server import AsyncAuthorizationServer, AuthorizationServer
+from oauthgrants.tokens import VerifiedToken
+from oauthgrants.wire import HttpRequest
 
 AnyServer: TypeAlias = (
     AuthorizationServer | AsyncAuthorizationServer | ResourceServer | AsyncResourceServer
@@ -77,6 +79,19 @@ def find_places(server: AnyServer) -> list[Place]:
     # Metadata stand before the issuer's path (RFC 8414, 3.1).
     url = well_known_url(server.issuer, "oauth-authorization-server")
     return [*below, Place("metadata", _find_path(url))]
+
+
+def note_earlier(request: HttpRequest, earlier: object) -> HttpRequest:
+    """
+    Return *request* with what an earlier guard has found of it.
+
+    Args:
+        request: As the resource server has to see it.
+        earlier: What lies where guards of the adapter put the checked token.
+    """
+    if not isinstance(earlier, VerifiedToken):
+        return request
+    return attrs.evolve(request, confirmed=earlier.cnf)
 
 
 def find_ways(resource_server: ResourceServer | AsyncResourceServer) -> frozenset[str]:

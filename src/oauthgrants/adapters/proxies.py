@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
 import attrs
+
+from oauthgrants.adapters.certificates import NOT_SHOWN, CertificateHeader, ShownCertificate
 
 # Host = uri-host [ ":" port ] (RFC 9110, Section 7.2)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::[0-9]*)?")
@@ -19,6 +22,7 @@ UNIX = "unix"
 """Stands for peers without an address, such as those on a Unix socket."""
 
 
+@lru_cache  # the paths of a server are few
 def quote_path(octets: bytes, *, escaped: bool = False) -> str:
     """
     Return *octets* as the path of a URL.
@@ -39,11 +43,13 @@ class Arrival:
         source: The address that the client connects from, None if unknown.
         scheme: ``http`` or ``https``.
         host: Name or address, with the port if there was one.
+        certificate: What the client has shown on the TLS layer.
     """
 
     source: str | None
     scheme: str
     host: str
+    certificate: ShownCertificate = NOT_SHOWN
 
     @classmethod
     def at(
@@ -53,6 +59,7 @@ class Arrival:
         server: tuple[str, int | str | None] | None,
         scheme: str,
         source: str | None,
+        certificate: ShownCertificate = NOT_SHOWN,
     ) -> Arrival:
         """
         Return the arrival of a request.
@@ -63,15 +70,16 @@ class Arrival:
             server: Name and port of the server, which stand in for the host.
             scheme: As the web server saw it.
             source: As the web server saw it.
+            certificate: What the other end of the connection has shown.
         """
         if host and _is_host(host):
-            return cls(source, scheme, host)
+            return cls(source, scheme, host, certificate)
         name, port = server or ("localhost", None)
         if ":" in name and not name.startswith("["):
             name = f"[{name}]"
         host = f"{name}:{port}" if port else name
         # A server on a Unix socket may have a file's name.
-        return cls(source, scheme, host if _is_host(host) else "localhost")
+        return cls(source, scheme, host if _is_host(host) else "localhost", certificate)
 
     def url(self, path: str, query: str) -> str:
         """
@@ -97,6 +105,8 @@ class TrustedProxies:
     Attributes:
         networks: Where they are.
         unix: Whether peers without an address are trusted.
+        certificates: The header in which they hand on what clients show on the TLS layer, None
+            if they do not; what the proxy itself shows is not the client's in any case.
 
     >>> proxies = TrustedProxies.parse(["10.0.0.0/8"])
     >>> arrival = Arrival("10.0.0.7", "http", "backend:8000")
@@ -106,19 +116,32 @@ class TrustedProxies:
 
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     unix: bool = False
+    certificates: CertificateHeader | None = None
 
     @classmethod
-    def parse(cls, entries: str | Iterable[str]) -> TrustedProxies:
+    def parse(
+        cls, entries: Proxies, *, certificates: CertificateHeader | None = None
+    ) -> TrustedProxies:
         """
-        Return the proxies at *entries*: addresses, networks, and ``unix``.
+        Return the proxies at *entries*.
+
+        Args:
+            entries: Addresses, networks, and ``unix``; proxies that are parsed already stay.
+            certificates: The header in which they hand on what clients show.
 
         Raises:
-            ValueError: One is none of these.
+            ValueError: One is none of these, or there is a header for proxies that are parsed
+                already.
         """
+        if isinstance(entries, TrustedProxies):
+            if certificates is not None:
+                raise ValueError("certificates= goes where the proxies are parsed first")
+            return entries
         named = {entries} if isinstance(entries, str) else {str(entry) for entry in entries}
         return cls(
             networks=tuple(_parse_network(entry) for entry in sorted(named - {UNIX})),
             unix=UNIX in named,
+            certificates=certificates,
         )
 
     def look_behind(self, arrival: Arrival, headers: Iterable[tuple[str, str]]) -> Arrival:
@@ -131,6 +154,7 @@ class TrustedProxies:
         """
         if not (self.networks or self.unix) or not self._trust(arrival.source):
             return arrival
+        headers = list(headers)
         forwarded: dict[str, list[str]] = {"for": [], "proto": [], "host": []}
         for name, value in headers:
             prefix, _, kind = name.lower().partition("x-forwarded-")
@@ -142,6 +166,7 @@ class TrustedProxies:
             source=self._find_source(forwarded["for"]) or arrival.source,
             scheme=scheme if scheme in {"http", "https"} else arrival.scheme,
             host=host if _is_host(host) else arrival.host,
+            certificate=NOT_SHOWN if self.certificates is None else self.certificates.find(headers),
         )
 
     def _trust(self, source: str | None) -> bool:
@@ -161,6 +186,10 @@ class TrustedProxies:
             if not self._trust(source):
                 break
         return source
+
+
+Proxies: TypeAlias = str | Iterable[str] | TrustedProxies
+"""Whom an adapter trusts: addresses, networks and ``unix``, or what is made of them."""
 
 
 @lru_cache  # the hosts of a server are few

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 from oauthgrants.adapters.asgi import AsgiApplication, encode_headers
 from oauthgrants.adapters.asgi_guard import AsgiGuard
 from oauthgrants.adapters.places import TOKEN_KEY, find_places, find_prefix, find_ways
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.errors import MissingToken, OAuthError
 from oauthgrants.resource import AsyncResourceServer
 from oauthgrants.scopes import Scope
@@ -30,10 +31,10 @@ try:
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
     from starlette.routing import Route
-except ModuleNotFoundError as missing:  # pragma: no cover  # a test tries it in its own process
+except ModuleNotFoundError as _missing:  # pragma: no cover  # a test tries it in its own process
     raise ModuleNotFoundError(
-        "StarletteOAuth needs Starlette: pip install 'oauthgrants[starlette]'", name=missing.name
-    ) from missing
+        "StarletteOAuth needs Starlette: pip install 'oauthgrants[starlette]'", name=_missing.name
+    ) from _missing
 
 _P = ParamSpec("_P")
 
@@ -64,7 +65,7 @@ class StarletteOAuth:
         resource_server: AsyncResourceServer | None = None,
         *,
         prefix: str | None = None,
-        trusted_proxies: str | Iterable[str] = (),
+        trusted_proxies: Proxies = (),
         allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
+from oauthgrants.adapters.certificates import find_in_environ
 from oauthgrants.adapters.cors import CrossOrigin
 from oauthgrants.adapters.places import require_sync
-from oauthgrants.adapters.proxies import Arrival, TrustedProxies, quote_path
+from oauthgrants.adapters.proxies import Arrival, Proxies, TrustedProxies, quote_path
 from oauthgrants.resource import ResourceServer
 from oauthgrants.server import AuthorizationServer
 from oauthgrants.wire import HttpRequest, HttpResponse, render
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 # Content-Length = 1*DIGIT (RFC 9110, Section 8.6); longer numbers are no lengths.
 _LENGTH = re.compile("[0-9]{1,18}")
+# Escapes of "/", sub-delims, ":" and "@" (RFC 3986, Section 3.3): a path means something else
+# without them, and PATH_INFO has lost them.
+_RESERVED = re.compile("%(?:2[146-9A-CF]|3[ABD]|40)", re.IGNORECASE)
 
 
 class WsgiRequests:
@@ -31,13 +36,14 @@ class WsgiRequests:
     'http://api.example.com/reports'
     """
 
-    def __init__(self, trusted_proxies: str | Iterable[str] = ()) -> None:
+    def __init__(self, trusted_proxies: Proxies = ()) -> None:
         """
         Say whom to believe.
 
         Args:
             trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
-                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket. WSGI
+                are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket; or
+                `TrustedProxies`, which can hand on certificates too (RFC 8705). WSGI
                 shows ``X_Forwarded_For`` like ``X-Forwarded-For``, so proxy or web server
                 must not let fields with underscores pass.
 
@@ -55,17 +61,18 @@ class WsgiRequests:
                 server=(environ["SERVER_NAME"], environ["SERVER_PORT"]),
                 scheme=environ["wsgi.url_scheme"],
                 source=environ.get("REMOTE_ADDR") or None,
+                certificate=find_in_environ(environ),
             ),
             headers,
         )
-        # Text in environ stands for octets (PEP 3333, Unicode Issues).
-        path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
         return HttpRequest(
             method=environ["REQUEST_METHOD"],
-            url=arrival.url(quote_path(path), environ.get("QUERY_STRING", "")),
+            url=arrival.url(_find_path(environ), environ.get("QUERY_STRING", "")),
             headers=headers,
             body=body,
             source=arrival.source,
+            client_certificate=arrival.certificate.octets,
+            client_certificate_verified=arrival.certificate.verified,
         )
 
 
@@ -91,7 +98,7 @@ class WsgiApplication:
         self,
         server: AuthorizationServer | ResourceServer,
         *,
-        trusted_proxies: str | Iterable[str] = (),
+        trusted_proxies: Proxies = (),
         allowed_origins: str | Iterable[str] = (),
     ) -> None:
         """
@@ -152,6 +159,20 @@ def read_body(environ: WSGIEnvironment, most: int) -> bytes | None:
         wanted -= len(chunk)
     # The client went away in the middle: half a form may mean something else.
     return None if length and wanted else b"".join(chunks)
+
+
+def _find_path(environ: WSGIEnvironment) -> str:
+    """Return the path that the client asked for, quoted."""
+    # Text in environ stands for octets (PEP 3333, Unicode Issues).
+    path = (environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1")
+    # Not of PEP 3333, but most web servers tell one of them.
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
+    if "%" in raw and _RESERVED.search(raw):
+        octets = raw.partition("?")[0].encode("latin-1", "replace")
+        # Unless a proxy or middleware has changed the path
+        if unquote_to_bytes(octets) == path:
+            return quote_path(octets, escaped=True)
+    return quote_path(path)
 
 
 def _collect_headers(environ: WSGIEnvironment) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from oauthgrants.adapters.places import find_ways, has_form, require_sync
+from oauthgrants.adapters.places import find_ways, has_form, note_earlier, require_sync
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.adapters.wsgi import WsgiRequests, read_body
 from oauthgrants.errors import InvalidRequest, OAuthError
 from oauthgrants.resource import ResourceServer
@@ -39,9 +40,7 @@ class WsgiGuard:
     ...     return [environ["oauthgrants.token"].client_id.encode()]
     """
 
-    def __init__(
-        self, resource_server: ResourceServer, *, trusted_proxies: str | Iterable[str] = ()
-    ) -> None:
+    def __init__(self, resource_server: ResourceServer, *, trusted_proxies: Proxies = ()) -> None:
         """
         Make a guard.
 
@@ -84,7 +83,6 @@ class WsgiGuard:
                         f"{response.status} {response.reason}", list(response.framed_headers)
                     )
                     return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
-                environ[WSGI_TOKEN_KEY] = token
 
                 def start(
                     status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
@@ -105,7 +103,7 @@ class WsgiGuard:
         any_scope: Scope | str | Iterable[str] | None = None,
     ) -> VerifiedToken:
         """
-        Return what the token of a request stands for.
+        Return what the token of a request stands for, which is in *environ* then.
 
         Of the body no more is read than it takes to find a token there, if it may be there at
         all; what is read can be read again.
@@ -120,10 +118,10 @@ class WsgiGuard:
                 raise InvalidRequest("the body is not as long as Content-Length says")
             body = read
             environ["wsgi.input"] = BytesIO(body)
-        token = self.resource_server.require_token(
-            self._requests.see(environ, body), scope=scope, any_scope=any_scope
-        )
+        request = note_earlier(self._requests.see(environ, body), environ.get(WSGI_TOKEN_KEY))
+        token = self.resource_server.require_token(request, scope=scope, any_scope=any_scope)
         if len(body) == self._most:
             # The rest cannot be read again.
             raise InvalidRequest("the body is too large")
+        environ[WSGI_TOKEN_KEY] = token
         return token

@@ -12,6 +12,7 @@ from typing import Any
 
 from oauthgrants.cli import commands as run
 from oauthgrants.cli import schema
+from oauthgrants.cli.conformance_arguments import add_conformance
 from oauthgrants.cli.errors import ConfigError
 from oauthgrants.cli.store_urls import store_url
 
@@ -39,21 +40,75 @@ def make_parser() -> ArgumentParser:
     )
     serve.set_defaults(run=run.serve)
 
+    _add_check(commands.add_parser("check", help="hold a server to RFC 9700 and OAuth 2.1"))
+
     demo = commands.add_parser("demo", help="get tokens by each grant, and show what is said")
     demo.set_defaults(run=run.demo)
 
-    _add_client(commands.add_parser("client", help="make a client, and print its TOML"))
+    _add_client(
+        commands.add_parser(
+            "client", help="make a client, and print its TOML; or keep clients in a store"
+        )
+    )
 
     hash_ = commands.add_parser("hash", help="read a password from stdin, and print its hash")
     hash_.set_defaults(run=run.hash_password)
 
+    _add_openapi(commands.add_parser("openapi", help="print what describes the endpoints to tools"))
     _add_keys(commands.add_parser("keys", help="make, list and rotate signing keys"))
     _add_db(commands.add_parser("db", help="make the tables of a database, or update them"))
     _add_purge(commands.add_parser("purge", help="delete what has expired from a database"))
+    add_conformance(commands.add_parser("conformance", help="check any server, from outside"))
     return parser
 
 
+def _add_openapi(openapi: ArgumentParser) -> None:
+    openapi.add_argument(
+        "--config", type=Path, metavar="FILE", help="the TOML file of a server; else one is made up"
+    )
+    openapi.set_defaults(run=run.openapi)
+
+
 def _add_client(client: ArgumentParser) -> None:
+    _add_new_client(client)
+    client.set_defaults(run=run.client)
+    commands = client.add_subparsers(
+        title="commands", metavar="COMMAND", description="those that keep clients in a store"
+    )
+
+    add = commands.add_parser("add", help="register a new client, and print its secret")
+    _add_new_client(add)
+    add.set_defaults(run=run.add_client)
+
+    show = commands.add_parser("show", help="show a client, and the ids of its secrets")
+    show.set_defaults(run=run.show_client)
+
+    secret = commands.add_parser("secret", help="make a further secret, and print it")
+    secret.add_argument(
+        "--expires-in",
+        type=_as(schema.seconds(least=1), _integer),
+        metavar="SECONDS",
+        help="when it ends (never)",
+    )
+    secret.add_argument(
+        "--others-expire-in",
+        type=_as(schema.seconds(least=0), _integer),
+        metavar="SECONDS",
+        help="when the secrets that it has end at the latest (when they would anyway)",
+    )
+    secret.set_defaults(run=run.add_client_secret)
+
+    retire = commands.add_parser("retire", help="end a secret at once")
+    retire.set_defaults(run=run.delete_client_secret)
+
+    for command in (show, secret, retire):
+        command.add_argument("client_id", metavar="CLIENT_ID", type=_as(schema.printable))
+    retire.add_argument("secret_id", metavar="SECRET_ID", help="as `show` has it")
+    for command in (add, show, secret, retire):
+        _add_store(command)
+
+
+def _add_new_client(client: ArgumentParser) -> None:
     client.add_argument("--client-id", type=_as(schema.printable), help="made up if left out")
     client.add_argument("--scope", type=_as(schema.scope), help="all that it may have")
     client.add_argument(
@@ -66,7 +121,25 @@ def _add_client(client: ArgumentParser) -> None:
     )
     client.add_argument("--public", action="store_true", help="it cannot keep a secret")
     client.add_argument("--name", type=_as(schema.line), help="for people")
-    client.set_defaults(run=run.client)
+
+
+def _add_check(check: ArgumentParser) -> None:
+    check.add_argument("--config", type=Path, required=True, metavar="FILE", help="a TOML file")
+    check.add_argument("--json", action="store_true", help="print JSON, for programs")
+    check.add_argument(
+        "--fail-on",
+        choices=["error", "warning", "info", "never"],
+        default="error",
+        help="the least that ends it with status 1 (%(default)s)",
+    )
+    check.add_argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="leave out what this rule finds; may be repeated",
+    )
+    check.set_defaults(run=run.check)
 
 
 def _add_keys(keys: ArgumentParser) -> None:

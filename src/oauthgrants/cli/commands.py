@@ -14,6 +14,11 @@ from oauthgrants.cli.errors import CommandError
 if TYPE_CHECKING:
     # Only for annotations: most commands do without SQLAlchemy.
     from oauthgrants.cli.databases import Database
+    from oauthgrants.cli.registry import Registry
+    from oauthgrants.cli.store_urls import StoreUrl
+    from oauthgrants.cli.stores import Tokens
+    from oauthgrants.clients import Client
+    from oauthgrants.secret import Secret
 
 
 def serve(arguments: Namespace) -> None:
@@ -21,6 +26,20 @@ def serve(arguments: Namespace) -> None:
     from oauthgrants.cli.serve import serve
 
     serve(arguments.config, host=arguments.host, port=arguments.port)
+
+
+def check(arguments: Namespace) -> None:
+    """Hold a server to RFC 9700 and OAuth 2.1."""
+    from oauthgrants.cli.check import check
+    from oauthgrants.policy import Severity
+
+    name: str = arguments.fail_on
+    check(
+        arguments.config,
+        as_json=arguments.json,
+        fail_on=None if name == "never" else Severity[name.upper()],
+        accepted=arguments.accept,
+    )
 
 
 def demo(_: Namespace) -> None:
@@ -38,18 +57,78 @@ def demo(_: Namespace) -> None:
 
 
 def client(arguments: Namespace) -> None:
-    """Make a client."""
+    """Make a client, for the configuration file."""
+    from oauthgrants.cli.credentials import to_toml
+
+    print(to_toml(*_make_client(arguments)))
+
+
+def add_client(arguments: Namespace) -> None:
+    """Register a client in a store."""
+    client, secret = _make_client(arguments)
+    with _registry(arguments) as registry:
+        registry.add(client)
+    print(f"client_id         {client.client_id}")
+    if secret is not None:
+        print(f"client_secret     {secret.reveal()}")
+
+
+def show_client(arguments: Namespace) -> None:
+    """Show what is registered of a client."""
+    with _registry(arguments) as registry:
+        print(registry.show(arguments.client_id))
+
+
+def add_client_secret(arguments: Namespace) -> None:
+    """Make a further secret of a client."""
+    with _registry(arguments) as registry:
+        print(
+            registry.add_secret(
+                arguments.client_id,
+                expires_in=arguments.expires_in,
+                others_expire_in=arguments.others_expire_in,
+            )
+        )
+
+
+def delete_client_secret(arguments: Namespace) -> None:
+    """End a secret of a client."""
+    with _registry(arguments) as registry:
+        print(registry.delete_secret(arguments.client_id, arguments.secret_id))
+
+
+def _make_client(arguments: Namespace) -> tuple[Client, Secret | None]:
     from oauthgrants.cli.credentials import make_client
 
-    print(
-        make_client(
-            client_id=arguments.client_id,
-            scope=arguments.scope,
-            grant_types=arguments.grant_types,
-            public=arguments.public,
-            client_name=arguments.name,
-        )
+    return make_client(
+        client_id=arguments.client_id,
+        scope=arguments.scope,
+        grant_types=arguments.grant_types,
+        public=arguments.public,
+        client_name=arguments.name,
     )
+
+
+@contextmanager
+def _registry(arguments: Namespace) -> Generator[Registry]:
+    """Yield the clients of the store of the arguments."""
+    from oauthgrants.cli.registry import Registry
+    from oauthgrants.cli.store_urls import MEMORY
+    from oauthgrants.cli.stores import make_tokens
+
+    url, directory = _find_url(arguments)
+    if url == MEMORY:
+        raise CommandError(f"{url}: what is registered there ends with the command")
+    with _extra():
+        if url.has_tables:
+            from oauthgrants.cli.databases import Database
+
+            tokens: Tokens = Database(url, directory, prefix=arguments.prefix)
+        else:
+            tokens = make_tokens(url, directory)
+    with closing(tokens), tokens.explained():
+        tokens.prepare()
+        yield Registry(tokens)
 
 
 def hash_password(_: Namespace) -> None:
@@ -57,6 +136,13 @@ def hash_password(_: Namespace) -> None:
     from oauthgrants.cli.credentials import hash_password
 
     print(hash_password())
+
+
+def openapi(arguments: Namespace) -> None:
+    """Describe endpoints."""
+    from oauthgrants.cli.openapi import describe
+
+    print(describe(arguments.config))
 
 
 def make_keys(arguments: Namespace) -> None:
@@ -118,14 +204,19 @@ def purge(arguments: Namespace) -> None:
     )
 
 
+def conformance(arguments: Namespace) -> None:
+    """Check a server from outside."""
+    from oauthgrants.cli.conformance import check_server, list_checks
+
+    if arguments.list:
+        print(list_checks())
+    else:
+        check_server(arguments)
+
+
 def _tell(arguments: Namespace, act: Callable[[Database], str], *, quiet: bool = False) -> None:
     """Print what *act* says that it did to the database of the arguments."""
-    from oauthgrants.cli.config import find_store
-
-    if arguments.config is None:
-        url, directory = arguments.store, Path()
-    else:
-        url, directory = find_store(arguments.config), arguments.config.parent
+    url, directory = _find_url(arguments)
     if url.has_tables:
         with _extra():
             from oauthgrants.cli.databases import Database
@@ -135,6 +226,15 @@ def _tell(arguments: Namespace, act: Callable[[Database], str], *, quiet: bool =
         done = "no tables, and what has expired goes by itself: there is nothing to do"
     if not quiet:
         print(f"{url}: {done}")
+
+
+def _find_url(arguments: Namespace) -> tuple[StoreUrl, Path]:
+    """Return where the store of the arguments is, and where relative paths in that begin."""
+    from oauthgrants.cli.config import find_store
+
+    if arguments.config is None:
+        return arguments.store, Path()
+    return find_store(arguments.config), arguments.config.parent
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,18 +15,21 @@ import attrs
 from oauthgrants import (
     Argon2idHasher,
     AuthorizationServer,
-    Client,
     Lifetimes,
     MemoryStore,
     PasswordGrant,
     Secret,
     User,
 )
+from oauthgrants.cli.clients import read_client
+from oauthgrants.cli.dpop import read_dpop
 from oauthgrants.cli.errors import CommandError, ConfigError
 from oauthgrants.cli.store_urls import MEMORY, StoreUrl
 from oauthgrants.cli.stores import Tokens, make_tokens
 from oauthgrants.cli.tables import FILE, GRANTS
+from oauthgrants.cli.tls import Tls, read_tls
 from oauthgrants.client_auth.assertion_rules import AssertionRules
+from oauthgrants.client_auth.mutual_tls import MutualTls
 from oauthgrants.endpoints.metadata import GeneratedMember
 from oauthgrants.grants import Grant
 from oauthgrants.grants.mfa_otp import MfaOtpGrant
@@ -43,7 +45,8 @@ if TYPE_CHECKING:
     from oauthgrants.keys import KeySource
 
 _DEFAULT_ALGORITHM = "ES256"
-_SECRET_KEYS = ("client_secret", "client_secret_machine_made", "client_secret_expires_at")
+# What of [tls] is about certificates that clients show.
+_FOR_CLIENTS = {"client_ca", "self_signed_clients"}
 
 
 @attrs.frozen(kw_only=True)
@@ -54,22 +57,29 @@ class Configuration:
     Attributes:
         server: Answers requests, once its tokens are prepared.
         tokens: Where the server keeps its tokens; to be closed at the end.
+        tls: How connections are secured, None for plain HTTP.
     """
 
     server: AuthorizationServer
     tokens: Tokens
+    tls: Tls | None = None
 
 
-def load(path: Path) -> Configuration:
+def load(path: Path, *, makes_keys: bool = True) -> Configuration:
     """
     Return what the file at *path* describes; nothing connects yet.
+
+    Args:
+        path: A TOML file.
+        makes_keys: Whether a signing key that is not there yet is written where the file wants
+            it, or kept in memory.
 
     Raises:
         ConfigError: The file cannot be read, or has what it may not have.
         CommandError: It asks for what is not installed.
     """
     with _of_file(path):
-        return read_configuration(_read_text(path), path.parent)
+        return read_configuration(_read_text(path), path.parent, makes_keys=makes_keys)
 
 
 def find_store(path: Path) -> StoreUrl:
@@ -84,7 +94,9 @@ def find_store(path: Path) -> StoreUrl:
         return url
 
 
-def read_configuration(text: str, directory: Path = Path()) -> Configuration:
+def read_configuration(
+    text: str, directory: Path = Path(), *, makes_keys: bool = True
+) -> Configuration:
     """
     Return what *text* describes, in TOML.
 
@@ -94,6 +106,7 @@ def read_configuration(text: str, directory: Path = Path()) -> Configuration:
     Args:
         text: The content of a file.
         directory: The file's, where relative paths in it begin.
+        makes_keys: As in `load`.
 
     Raises:
         ConfigError: *text* is not TOML, or has what it may not have.
@@ -104,8 +117,13 @@ def read_configuration(text: str, directory: Path = Path()) -> Configuration:
     registered = MemoryStore()
     # What the file has in the clear is sealed for as long as the process lives.
     sealing_key = SealingKey.generate()
-    for index, client in enumerate(values.get("clients", ())):
-        registered.add_client(_to_client(f"clients[{index}]", client, sealing_key))
+    clients = [
+        read_client(f"clients[{index}]", client, sealing_key)
+        for index, client in enumerate(values.get("clients", ()))
+    ]
+    for client in clients:
+        registered.add_client(client)
+    tls = read_tls(values, directory, clients)
     for index, user in enumerate(values.get("users", ())):
         try:
             registered.add_user(_to_user(f"users[{index}]", user))
@@ -113,8 +131,16 @@ def read_configuration(text: str, directory: Path = Path()) -> Configuration:
             # The other reasons are ruled out by now: this is one of a client's id (RFC 9700).
             raise ConfigError(f"users[{index}].sub", str(error)) from None
     tokens = make_tokens(values.get("store", MEMORY), directory)
-    server = _assemble(values, registered, tokens, directory, factor, sealing_key=sealing_key)
-    return Configuration(server=server, tokens=tokens)
+    server = _assemble(
+        values,
+        registered,
+        tokens,
+        directory,
+        factor,
+        sealing_key=sealing_key,
+        makes_keys=makes_keys,
+    )
+    return Configuration(server=server, tokens=tokens, tls=tls)
 
 
 @contextmanager
@@ -179,6 +205,7 @@ def _assemble(
     factor: TotpFactor | None,
     *,
     sealing_key: SealingKey,
+    makes_keys: bool,
 ) -> AuthorizationServer:
     settings = values.get("tokens", {})
     introspection_jwt = values.get("introspection", {}).get("jwt", False)
@@ -195,21 +222,26 @@ def _assemble(
             clients=registered,
             users=registered,
             grants=enabled,
+            profile=values.get("profile", "oauth2.0"),
             access_token_format=settings.get("format", "opaque"),
-            signing_keys=_open_keys(settings, directory),
+            signing_keys=_open_keys(settings, directory, makes_keys=makes_keys),
             introspection_jwt=introspection_jwt,
             lifetimes=Lifetimes(
                 access_token=settings.get("access_token_lifetime", default.access_token),
                 refresh_token=settings.get("refresh_token_lifetime", default.refresh_token),
+                family=settings.get("family_lifetime"),
             ),
             refresh_grace=settings.get("refresh_grace", timedelta()),
             audience=settings.get("audience", ()),
             throttle=_to_throttle(values.get("throttle", {})),
             metadata=values.get("metadata"),
             secret_methods_equal=authentication.get("secret_methods_equal", False),
+            dpop=read_dpop(values.get("dpop")),
+            mutual_tls=MutualTls() if values.get("tls", {}).keys() & _FOR_CLIENTS else None,
             assertions=AssertionRules(
                 sealing_key=sealing_key,
                 accept_endpoint_audience=authentication.get("accept_endpoint_audience", False),
+                allow_private_addresses=authentication.get("allow_private_addresses", False),
             ),
         )
     except GeneratedMember as error:
@@ -241,12 +273,14 @@ def _require_what_jwts_take(tokens: dict[str, Any], *, introspection_jwt: bool) 
         )
 
 
-def _open_keys(tokens: dict[str, Any], directory: Path) -> KeySource | SigningKey | None:
+def _open_keys(
+    tokens: dict[str, Any], directory: Path, *, makes_keys: bool
+) -> KeySource | SigningKey | None:
     """Return the keys that sign, None if there is nothing to sign."""
     if "signing_key_file" not in tokens:
         return None
     try:
-        from oauthgrants.jose import ALGORITHMS
+        from oauthgrants.jose import ALGORITHMS, SigningKey
         from oauthgrants.key_files import open_keys
     except ModuleNotFoundError as error:
         raise CommandError(str(error)) from None
@@ -263,52 +297,17 @@ def _open_keys(tokens: dict[str, Any], directory: Path) -> KeySource | SigningKe
                 "tokens.signing_alg",
                 "does not go with a directory as signing_key_file, which knows that of each key",
             )
+    algorithm = algorithm or _DEFAULT_ALGORITHM
     try:
-        return open_keys(path, algorithm or _DEFAULT_ALGORITHM)
+        if not makes_keys and not path.exists():
+            return SigningKey.generate(algorithm)
+        return open_keys(path, algorithm)
     except OSError as error:
         raise ConfigError(
             "tokens.signing_key_file", f"cannot be read or made: {error.strerror}"
         ) from None
     except ValueError as error:
         raise ConfigError("tokens.signing_key_file", str(error)) from None
-
-
-def _to_client(key: str, values: dict[str, Any], sealing_key: SealingKey) -> Client:
-    """Return the client of one table; what is not about its secret has the library's names."""
-    secret, machine_made, expires_at = (values.pop(name, None) for name in _SECRET_KEYS)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            method = values.get("token_endpoint_auth_method", "client_secret_basic")
-            if method in {"none", "private_key_jwt"}:
-                _require_no_secret(key, method, secret, machine_made, expires_at)
-                client = Client(**values)
-            else:
-                if secret is None:
-                    raise ConfigError(f"{key}.client_secret", "is missing")
-                client, _ = Client.confidential(
-                    secret=secret,
-                    machine_made=machine_made or False,
-                    secret_expires_at=expires_at,
-                    sealing_key=sealing_key if method == "client_secret_jwt" else None,
-                    **values,
-                )
-        except ValueError as error:
-            raise ConfigError(key, str(error)) from None
-        except ModuleNotFoundError as error:
-            raise CommandError(str(error)) from None
-    for warning in caught:
-        warnings.warn(f"{key}: {warning.message}", warning.category, stacklevel=2)
-    return client
-
-
-def _require_no_secret(key: str, method: str, *values: object) -> None:
-    for name, value in zip(_SECRET_KEYS, values, strict=True):
-        if value is not None:
-            raise ConfigError(
-                f"{key}.{name}",
-                f"does not go with token_endpoint_auth_method {method} (RFC 6749, 10.1)",
-            )
 
 
 def _to_user(key: str, values: dict[str, Any]) -> User:

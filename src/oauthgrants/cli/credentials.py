@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from getpass import getpass
+from typing import Any
 
 from oauthgrants.cli import schema
 from oauthgrants.cli.errors import CommandError, ConfigError, UsageError
@@ -25,9 +26,9 @@ def make_client(
     grant_types: Sequence[str] = (),
     public: bool = False,
     client_name: str | None = None,
-) -> str:
+) -> tuple[Client, Secret | None]:
     """
-    Return the ``[[clients]]`` table of a new client, in TOML, with its secret.
+    Return a new client, and its secret if it has one.
 
     Args:
         client_id: Made up if left out.
@@ -42,26 +43,34 @@ def make_client(
     if public and not grant_types:
         raise UsageError("--public needs --grant-type: without a secret there is no default")
     wanted = tuple(dict.fromkeys(grant_types)) or ("client_credentials",)
-    secret: Secret | None = None
+    metadata: dict[str, Any] = {
+        "grant_types": wanted,
+        "scope": scope,
+        "first_party": "password" in wanted,
+        "client_name": client_name,
+    }
     try:
         if public:
-            client = Client.public(client_id, grant_types=wanted, scope=scope)
-        else:
-            client, secret = Client.confidential(client_id, grant_types=wanted, scope=scope)
+            return Client.public(client_id, **metadata), None
+        return Client.confidential(client_id, **metadata)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def to_toml(client: Client, secret: Secret | None) -> str:
+    """Return the ``[[clients]]`` table of a new *client*, with its *secret*."""
     lines = ["[[clients]]", f"client_id = {quote(client.client_id)}"]
     if secret is not None:
         lines.append(f"client_secret = {quote(secret.reveal())}")
         lines.append("client_secret_machine_made = true")
     lines.append(f"token_endpoint_auth_method = {quote(client.token_endpoint_auth_method)}")
-    lines.append(f"grant_types = [{', '.join(map(quote, wanted))}]")
-    if scope is not None:
-        lines.append(f"scope = {quote(str(scope))}")
-    if "password" in wanted:
+    lines.append(f"grant_types = [{', '.join(map(quote, client.grant_types))}]")
+    if client.scope is not None:
+        lines.append(f"scope = {quote(str(client.scope))}")
+    if client.first_party:
         lines.append("first_party = true  # it sees the passwords of its users")
-    if client_name is not None:
-        lines.append(f"client_name = {quote(client_name)}")
+    if client.client_name is not None:
+        lines.append(f"client_name = {quote(client.client_name)}")
     return "\n".join(lines)
 
 

@@ -16,6 +16,7 @@ from oauthgrants.stores.sqlalchemy.engines import (
     find_missing,
     make_store,
 )
+from oauthgrants.stores.sqlalchemy.stores import SqlAlchemyStore
 
 if TYPE_CHECKING:
     # Only for annotations: a database that is up to date does without Alembic.
@@ -42,7 +43,7 @@ class Database:
         self._prefix = prefix
         with self.explained():
             try:
-                self.store = make_store(
+                self.store: SqlAlchemyStore = make_store(
                     url.reveal(),
                     directory=directory,
                     prefix=prefix,

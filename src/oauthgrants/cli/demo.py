@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -14,11 +13,13 @@ from urllib.parse import urlsplit
 
 from oauthgrants.cli.config import Configuration, read_configuration
 from oauthgrants.cli.conversation import Conversation
-from oauthgrants.cli.credentials import make_client
+from oauthgrants.cli.credentials import make_client, to_toml
 from oauthgrants.cli.http_server import HttpServer, listen
+from oauthgrants.clients import Client
 from oauthgrants.errors import OAuthError
 from oauthgrants.resource import ResourceServer
 from oauthgrants.scopes import Scope
+from oauthgrants.secret import Secret
 from oauthgrants.server import AuthorizationServer
 from oauthgrants.wire import HttpRequest, HttpResponse, render
 
@@ -74,12 +75,12 @@ def demonstrate() -> None:
                 grant_types=["password", "refresh_token"],
             ),
         }
-        config = CONFIG.format(port=port, **tables)
+        config = CONFIG.format(port=port, **{name: to_toml(*made) for name, made in tables.items()})
         talk.show("The configuration, as for oauthgrants serve --config FILE", config, "toml")
         configuration, warned = _read(config, Path(folder))
         for text in warned:
             talk.warn(text)
-        machine, resource_server, app = (_credentials_in(table) for table in tables.values())
+        machine, resource_server, app = (_credentials_of(*made) for made in tables.values())
         with _running(configuration, listener), talk.with_events():
             _act_as_machine(talk, machine, resource_server)
             first = talk.ask(
@@ -185,10 +186,9 @@ class Api:
         return render({"report": "All is well.", "read_by": token.client_id})
 
 
-def _credentials_in(table: str) -> tuple[str, str]:
-    """Return id and secret of the client that *table* describes."""
-    client_id, secret = re.findall('client_(?:id|secret) = "(.*)"', table)
-    return client_id, secret
+def _credentials_of(client: Client, secret: Secret | None) -> tuple[str, str]:
+    assert secret is not None  # noqa: S101  # all of them are confidential
+    return client.client_id, secret.reveal()
 
 
 def _read(config: str, directory: Path) -> tuple[Configuration, list[str]]:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from selectors import EVENT_READ, DefaultSelector
+from ssl import SSLSocket
 from threading import Semaphore, Thread
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 from urllib.parse import urlsplit
 
+from oauthgrants.adapters.certificates import NOT_SHOWN, ShownCertificate
 from oauthgrants.cli.errors import CommandError
 from oauthgrants.cli.http1 import (
     CONTINUE,
@@ -32,6 +34,13 @@ _ABSOLUTE = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 # Each password check holds 64 MiB: this many together hold a gigabyte.
 ANSWERS_AT_ONCE = 16
 """How many requests are answered at the same time; the others wait for one of them to end."""
+
+Secure: TypeAlias = Callable[[socket.socket, float], tuple[SSLSocket, ShownCertificate]]
+"""
+Does the handshake on a connection within so many seconds, and returns what the client has shown.
+
+An ``OSError`` says that it comes to nothing; the connection is closed then.
+"""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -65,6 +74,7 @@ class HttpServer:
         limits: How much a request may bring.
         patience: Seconds in which a request has to come, and in which another may follow.
         grace: Seconds in which requests under way are finished at the end.
+        secure: Does the handshake of TLS, None for plain HTTP.
     """
 
     def __init__(
@@ -76,17 +86,20 @@ class HttpServer:
         limits: Limits = Limits(),
         patience: float = 30.0,
         grace: float = 3.0,
+        secure: Secure | None = None,
     ) -> None:
         url = urlsplit(issuer)
-        self.origin = f"{url.scheme}://{url.netloc}"
+        self.origin: str = f"{url.scheme}://{url.netloc}"
         self.limits = limits
         self.patience = patience
-        self.stopping = False
+        self.secure = secure
+        self.stopping: bool = False
         self._listener = listener
         self._answer = answer
         self._grace = grace
         self._slots = Semaphore(ANSWERS_AT_ONCE)
         self._connections: dict[Connection, Thread] = {}
+        self.waker: socket.socket
         self._woken, self.waker = socket.socketpair()
         self.waker.setblocking(False)
 
@@ -174,24 +187,34 @@ class Connection:
         self._stream = Stream(self._receive)
         self._waits = True
         self._deadline = 0.0
+        self._certificate = NOT_SHOWN
 
     def converse(self) -> None:
         """Answer one request after the other until either side has had enough."""
         # All that is an OSError means that the client is gone, or says nothing for too long.
-        with self._socket, suppress(OSError):
-            self._socket.setblocking(True)
-            # A response is one piece, and has nothing to wait for.
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while self._exchange():
-                pass
-            self._linger()
+        try:
+            with suppress(OSError):
+                self._socket.setblocking(True)
+                # A response is one piece, and has nothing to wait for.
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if self._server.secure is not None:
+                    # Here, where it holds up nobody else.
+                    self._socket, self._certificate = self._server.secure(
+                        self._socket, self._server.patience
+                    )
+                while self._exchange():
+                    pass
+                self._linger()
+        finally:
+            self._socket.close()
 
     def stop_waiting(self) -> None:
         """End the connection unless a request is under way."""
         if self._waits:
             # What has come already can still be read.
             with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RD)
+                # Not by the method of TLS, which would give up what has come.
+                socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def _exchange(self) -> bool:
         """Answer the next request, and return whether another may follow."""
@@ -227,6 +250,8 @@ class Connection:
             headers=head.headers,
             body=body,
             source=self._source,
+            client_certificate=self._certificate.octets,
+            client_certificate_verified=self._certificate.verified,
         )
         # What is left of a body that is too long cannot be told from a request.
         return request, head.keeps_alive and len(body) <= most
@@ -248,6 +273,11 @@ class Connection:
 
     def _linger(self) -> None:
         """Let the client read the answer: closed with octets unread, TCP would take it away."""
+        if isinstance(self._socket, SSLSocket):
+            self._socket.settimeout(0)
+            # It says goodbye, and does not wait for the other side's.
+            with suppress(OSError):
+                self._socket.unwrap()
         self._socket.shutdown(socket.SHUT_WR)
         self._deadline = monotonic() + 1
         while self._receive():

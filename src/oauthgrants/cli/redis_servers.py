@@ -25,10 +25,10 @@ class RedisServer:
 
     def __init__(self, url: StoreUrl) -> None:
         self._url = url
-        with self._explained():
+        with self.explained():
             # A request has one at a time, so that none has to wait.
             self._client = make_client(url.reveal(), connections=ANSWERS_AT_ONCE)
-        self.store = RedisStore(self._client)
+        self.store: RedisStore = RedisStore(self._client)
 
     def prepare(self) -> None:
         """
@@ -37,7 +37,7 @@ class RedisServer:
         Raises:
             CommandError: Nobody answers.
         """
-        with self._explained():
+        with self.explained():
             self.store.check_eviction()
 
     def close(self) -> None:
@@ -45,8 +45,13 @@ class RedisServer:
         self._client.close()
 
     @contextmanager
-    def _explained(self) -> Generator[None]:
-        """Say in one line what the server has against it."""
+    def explained(self) -> Generator[None]:
+        """
+        Say in one line what the server has against it.
+
+        Raises:
+            CommandError: There is something.
+        """
         try:
             with faults_explained():
                 yield

@@ -32,15 +32,18 @@ def serve(config: Path, *, host: str, port: int) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         configuration = load(config)
-    server, tokens = configuration.server, configuration.tokens
+    server, tokens, tls = configuration.server, configuration.tokens, configuration.tls
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
     with closing(tokens), listen(host, port) as listener, events_on_stderr():
         tokens.prepare()
-        http = HttpServer(listener, server.handle, issuer=server.issuer)
+        http = HttpServer(
+            listener, server.handle, issuer=server.issuer, secure=tls.secure if tls else None
+        )
         with http, stopped_by_signals(http):
             shown = f"[{host}]" if ":" in host else host
-            print(f"listening on http://{shown}:{listener.getsockname()[1]}", flush=True)
+            scheme = "https" if tls else "http"
+            print(f"listening on {scheme}://{shown}:{listener.getsockname()[1]}", flush=True)
             http.run()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,15 @@ class Tokens(Protocol):
         """
         ...
 
+    def explained(self) -> AbstractContextManager[None]:
+        """
+        Say in one line what the store has against what is done within.
+
+        Raises:
+            CommandError: There is something.
+        """
+        ...
+
     def close(self) -> None:
         """Close all connections."""
         ...
@@ -38,10 +48,14 @@ class InMemory:
     """Tokens that end with the process."""
 
     def __init__(self) -> None:
-        self.store = MemoryStore()
+        self.store: MemoryStore = MemoryStore()
 
     def prepare(self) -> None:
         """Do nothing: there is nothing that could be missing."""
+
+    def explained(self) -> AbstractContextManager[None]:
+        """Do nothing: there is nobody who could be away."""
+        return nullcontext()
 
     def close(self) -> None:
         """Do nothing."""

@@ -9,9 +9,11 @@ from oauthgrants import Argon2idHasher, ClientCredentialsGrant, PasswordGrant, R
 from oauthgrants.cli import schema
 from oauthgrants.cli.errors import ConfigError
 from oauthgrants.cli.store_urls import store_url
+from oauthgrants.client_certificates import SUBJECTS
 from oauthgrants.clients import AUTH_METHODS
 from oauthgrants.forms import is_vschar
 from oauthgrants.grants import Grant
+from oauthgrants.profiles import PROFILES
 from oauthgrants.secret import Secret
 from oauthgrants.totp import require_totp_secret
 
@@ -59,15 +61,38 @@ def _totp_secret(key: str, value: object) -> Secret:
     return secret
 
 
+_CLIENT_SECRETS = schema.tables(
+    {
+        "client_secret": schema.secret,
+        "client_secret_machine_made": schema.boolean,
+        "client_secret_expires_at": schema.moment,
+        "id": schema.printable,
+    },
+    required=["client_secret", "id"],
+    unique=["id"],
+)
+
+
 FILE = schema.table(
     {
         "issuer": _issuer,
         "store": store_url,
+        "profile": schema.one_of(*PROFILES),
+        "tls": schema.table(
+            {
+                "certificate": schema.path,
+                "key": schema.path,
+                "client_ca": schema.path,
+                "self_signed_clients": schema.boolean,
+            },
+            required=["certificate", "key"],
+        ),
         "tokens": schema.table(
             {
                 "format": schema.one_of("opaque", "jwt"),
                 "access_token_lifetime": schema.seconds(least=1),
                 "refresh_token_lifetime": schema.seconds(least=1),
+                "family_lifetime": schema.seconds(least=1),
                 "refresh_grace": schema.seconds(least=0),
                 "signing_alg": schema.text,
                 "signing_key_file": schema.path,
@@ -79,6 +104,18 @@ FILE = schema.table(
             {
                 "secret_methods_equal": schema.boolean,
                 "accept_endpoint_audience": schema.boolean,
+                "allow_private_addresses": schema.boolean,
+            }
+        ),
+        "dpop": schema.table(
+            {
+                "required": schema.boolean,
+                "nonces": schema.one_of("off", "on", "required"),
+                "algorithms": schema.texts,
+                "longest_age": schema.seconds(least=1),
+                "leeway": schema.seconds(least=0),
+                "nonce_lifetime": schema.seconds(least=1),
+                "origins": schema.texts,
             }
         ),
         "introspection": schema.table({"jwt": schema.boolean}),
@@ -99,6 +136,7 @@ FILE = schema.table(
                 "client_secret": schema.secret,
                 "client_secret_machine_made": schema.boolean,
                 "client_secret_expires_at": schema.moment,
+                "client_secrets": _CLIENT_SECRETS,
                 "token_endpoint_auth_method": schema.one_of(*sorted(AUTH_METHODS)),
                 "grant_types": schema.some_of(*GRANTS),
                 "scope": schema.scope,
@@ -112,6 +150,9 @@ FILE = schema.table(
                 "jwks": schema.json_text_or_object,
                 "jwks_uri": schema.text,
                 "token_endpoint_auth_signing_alg": schema.text,
+                **dict.fromkeys(SUBJECTS, schema.text),
+                "tls_client_certificate_bound_access_tokens": schema.boolean,
+                "dpop_bound_access_tokens": schema.boolean,
                 "secret_methods_equal": schema.boolean,
             },
             required=["client_id"],

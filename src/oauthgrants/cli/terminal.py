@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.text import Text
+
+from oauthgrants.policy import Finding, Severity
+
+_COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 class Terminal:
@@ -38,6 +44,26 @@ class Terminal:
     def note(self, text: str) -> None:
         """Show what is beside the point."""
         self._console.print(Text(text, style="dim"))
+
+    def show_findings(self, findings: Iterable[Finding]) -> None:
+        """Show what a check has found, each with what to do."""
+        for finding in findings:
+            colour = _COLOURS[finding.severity]
+            head = Text(f"{finding.severity}  ", style=f"bold {colour}")
+            head.append(f"{finding.subject}  ", style="bold")
+            head.append(finding.rule, style="dim")
+            self._console.print(head)
+            self._console.print(Padding(Text(f"{finding.message}."), (0, 0, 0, 2)))
+            self._console.print(Padding(Text(f"→ {finding.advice}"), (0, 0, 0, 2)))
+            ids = Text(", ".join(finding.requirements), style="dim")
+            self._console.print(Padding(ids, (0, 0, 1, 2)))
+
+    def show_marked(self, text: str, styles: Mapping[str, str]) -> None:
+        """Show lines, and what matches a pattern of *styles* in its style."""
+        shown = Text(text.rstrip("\n"))
+        for pattern, style in styles.items():
+            shown.highlight_regex(re.compile(pattern, re.MULTILINE), style)
+        self._console.print(shown)
 
     def end(self, text: str) -> None:
         """Show that all went well."""

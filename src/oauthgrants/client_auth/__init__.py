@@ -6,15 +6,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.client_auth.assertion_rules import JWT_BEARER, NotAcceptable, NotProven
 from oauthgrants.client_auth.basic import read_basic
 from oauthgrants.client_auth.credentials import Credentials
 from oauthgrants.client_auth.guesses import LimitedSecrets, TooManyGuesses
+from oauthgrants.client_auth.mutual_tls import CertificateVerifier, read_certificate_of
 from oauthgrants.client_auth.none import read_none
 from oauthgrants.client_auth.post import read_post
 from oauthgrants.client_auth.secrets import SecretVerifier
+from oauthgrants.client_certificates import CERTIFICATE_METHODS
 from oauthgrants.client_secrets import SECRET_METHODS, ClientSecret
 from oauthgrants.clients import AUTH_METHODS, Client, VerifiedClient
 from oauthgrants.errors import (
@@ -39,7 +40,7 @@ CLIENT_PARAMETERS = frozenset(
 """The body parameters of client authentication (RFC 6749, 2.3.1; RFC 7521, 4.2)."""
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class ClientAuthenticator:
     """
     Authenticates the client of a request to any endpoint.
@@ -49,6 +50,7 @@ class ClientAuthenticator:
         secrets: Compares client secrets.
         limited: Compares them within limits on guessing, None to have no limits.
         assertions: Returns what verifies assertions, None where no method with them is enabled.
+        certificates: Compares certificates.
         methods: The registered names of the methods that are enabled.
         secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
         challenges: Whether a request without credentials is asked for Basic (C-11).
@@ -60,6 +62,7 @@ class ClientAuthenticator:
     secrets: SecretVerifier
     limited: LimitedSecrets | None = None
     assertions: Callable[[], AssertionVerifier] | None = None
+    certificates: CertificateVerifier
     methods: frozenset[str] = AUTH_METHODS
     secret_methods_equal: bool = False
     challenges: bool = True
@@ -85,8 +88,8 @@ class ClientAuthenticator:
             return self._require_enabled(read_basic(authorization, form.get("client_id")), True)
         if client_secret is not None:
             return self._require_enabled(read_post(form, client_secret), False)
-        credentials = read_none(form)
-        if credentials is None or "none" not in self.methods:
+        credentials = self._read_identifier(request, form)
+        if credentials is None:
             refusal = self._refusal(False) if self.challenges else InvalidClientWithoutBasic
             raise refusal("client authentication is missing")
         return credentials
@@ -102,7 +105,7 @@ class ClientAuthenticator:
             source: The address that it connects from, None if unknown.
 
         Raises:
-            InvalidClient: The client is unknown, its secret or signature is wrong or expired, or
+            InvalidClient: The client is unknown, its secret, signature or certificate is wrong, or
                 the method is not the registered one, or too many secrets were wrong. The answer
                 is one and the same, but for an assertion that the client has signed.
         """
@@ -112,7 +115,9 @@ class ClientAuthenticator:
         if credentials.assertion is not None:
             return await self._verify(client, credentials, credentials.assertion, source)
         if credentials.secret is None:
-            if client is None or not (client.is_public and client.active):
+            if client is not None and client.token_endpoint_auth_method in CERTIFICATE_METHODS:
+                return await self._verify_certificate(client, credentials)
+            if client is None or not (self._may_use(client, "none") and "none" in self.methods):
                 raise refusal(_FAILED, reason="no such public client")
             return VerifiedClient(client, authenticated=False, method="none")
         matched = await self._find_match(client, credentials, credentials.secret, source)
@@ -162,7 +167,7 @@ class ClientAuthenticator:
             raise self._too_many(error, credentials) from None
         except NotProven as error:
             if limited is not None:
-                await limited.fast.note_failure(client_id, source)
+                await limited.note_failure(client_id, source)
             reason = str(error) if usable else self._reason(client, credentials.method)
             raise refusal(_FAILED, reason=reason) from None
         except NotAcceptable as error:
@@ -171,14 +176,39 @@ class ClientAuthenticator:
             limited.fast.note_success(client_id, source)
         assert usable is not None  # noqa: S101  # nobody signs for an unknown client
         return VerifiedClient(
-            usable, authenticated=True, method=credentials.method, secret_id=secret_id
+            usable,
+            authenticated=True,
+            method=credentials.method,
+            secret_id=secret_id,
+            # The header is signed, and the key that verified it bears this name.
+            key_id=assertion.kid if secret_id is None else None,
         )
+
+    async def _verify_certificate(self, client: Client, credentials: Credentials) -> VerifiedClient:
+        method, refusal = client.token_endpoint_auth_method, self._refusal(credentials.by_header)
+        if method not in self.methods:
+            raise refusal(_FAILED, reason=f"{method} is not enabled")
+        if not client.active or credentials.by_header:
+            raise refusal(_FAILED, reason=self._reason(client, credentials.method))
+        try:
+            shown = await self.certificates.verify(client, credentials)
+        except NotProven as error:
+            raise refusal(_FAILED, reason=str(error)) from None
+        return VerifiedClient(client, authenticated=True, method=method, key_id=shown)
 
     def _too_many(self, error: TooManyGuesses, credentials: Credentials) -> InvalidClient:
         if error.retry_after is not None:
             throttled = TooManyWrongSecrets(_FAILED, reason=_THROTTLED)
             return throttled.with_headers(error.retry_after)
         return self._refusal(credentials.by_header)(_FAILED, reason=_THROTTLED)
+
+    def _read_identifier(self, request: HttpRequest, form: Form) -> Credentials | None:
+        """Return who says no more than its ``client_id``, on a connection that may say more."""
+        if self.methods & CERTIFICATE_METHODS:
+            shown = read_certificate_of(request, form)
+            if shown is not None:
+                return shown
+        return read_none(form) if "none" in self.methods else None
 
     def _read_assertion(self, form: Form) -> Credentials:
         if self.assertions is None or form.get("client_assertion_type") != JWT_BEARER:

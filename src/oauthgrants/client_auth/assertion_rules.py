@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import attrs
 
+from oauthgrants.client_certificates import CERTIFICATE_METHODS
 from oauthgrants.client_keys import ASSERTION_METHODS
 from oauthgrants.clients import AUTH_METHODS
 from oauthgrants.fetching import Fetcher
@@ -66,7 +67,11 @@ class AssertionRules:
             raise ValueError("longest_lifetime has to be a second or more")
 
     def enabled_methods(
-        self, asked: Collection[str] | None, replays: ReplayStore | None
+        self,
+        asked: Collection[str] | None,
+        replays: ReplayStore | None,
+        *,
+        certificates: bool = False,
     ) -> frozenset[str]:
         """
         Return the client authentication methods that are enabled.
@@ -74,6 +79,7 @@ class AssertionRules:
         Args:
             asked: What the host names, None for all that can work.
             replays: Tells which assertions have been used.
+            certificates: Whether clients can show them here.
 
         Raises:
             ModuleNotFoundError: joserfc is missing; says what to install.
@@ -88,7 +94,9 @@ class AssertionRules:
         installed = find_spec("joserfc") is not None
         if asked is None:
             able = {name for name, what in lacking.items() if installed and not what}
-            return (AUTH_METHODS - ASSERTION_METHODS) | able
+            if certificates:
+                able |= CERTIFICATE_METHODS
+            return (AUTH_METHODS - ASSERTION_METHODS - CERTIFICATE_METHODS) | able
         unknown = sorted(set(asked) - AUTH_METHODS)
         if unknown or not asked:
             raise ValueError(

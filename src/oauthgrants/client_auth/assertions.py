@@ -59,7 +59,7 @@ class AssertionVerifier:
     rules: AssertionRules
     issuer: str
     endpoints: Collection[str]
-    keys: ClientKeys
+    keys: ClientKeys[PublicKey]
     replays: ReplayStore
     clock: Clock
 

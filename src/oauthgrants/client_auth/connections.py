@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.fetching import AsyncHttpxFetcher, Fetcher, HttpxFetcher
 from oauthgrants.gates import Gate, TaskGate, ThreadGate
 from oauthgrants.ports import off_loop
 
 
-@attrs.frozen
+@service
 class Connections:
     """
     How a server of one colour asks others.

@@ -25,6 +25,8 @@ class Credentials:
         method: The registered name of the method.
         by_header: Whether they came in the ``Authorization`` field.
         assertion: What the client has signed, None with a method without.
+        certificate: What it shows on the TLS layer, DER; None with a method without.
+        certificate_verified: Whether the host has validated its chain.
 
     Raises:
         InvalidRequest: A character is not VSCHAR (RFC 6749, A.1 and A.2).
@@ -35,6 +37,8 @@ class Credentials:
     method: str
     by_header: bool = False
     assertion: Jws | None = None
+    certificate: bytes | None = None
+    certificate_verified: bool = False
 
     def __attrs_post_init__(self) -> None:
         secret = "" if self.secret is None else self.secret.reveal()

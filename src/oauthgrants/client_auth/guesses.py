@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import attrs
 
 from oauthgrants.attempts import AttemptLimit, Attempts
+from oauthgrants.brief import service
 from oauthgrants.client_auth.secrets import SecretVerifier
 from oauthgrants.client_secrets import ClientSecret
 from oauthgrants.clients import Client
 from oauthgrants.ports import resolve
 from oauthgrants.secret import Secret
-from oauthgrants.throttling import Guess
+from oauthgrants.throttling import Guess, Rules
 from oauthgrants.throttling.limited import Pace
 from oauthgrants.throttling.limiter import Limiter
 
@@ -37,7 +38,7 @@ class TooManyGuesses(Exception):
         self.retry_after = retry_after
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class LimitedSecrets:
     """
     Compares client secrets, so often as the limits allow.
@@ -92,19 +93,30 @@ class LimitedSecrets:
         Raises:
             TooManyGuesses: Too many were wrong.
         """
-        if self.fast.are_over(client_id, source):
+        guess = _guess(client_id, source)
+        if self.fast.are_over(guess, self.fast.rules_for(guess), self.limiter.clock()):
             raise await self._too_many(perf_counter())
+
+    async def note_failure(self, client_id: str, source: str | None) -> None:
+        """Count a guess that was wrong."""
+        rules = _guess(client_id, source).rules(self.limiter.throttle, known=False)
+        await self.fast.note_failure(rules, self.limiter.clock())
 
     async def _find_fast(
         self, client: Client | None, client_id: str, presented: Secret, source: str | None
     ) -> ClientSecret | None:
-        await self.require_room(client_id, source)
-        matched = await self.secrets.find_match(client, presented, self.limiter.clock())
+        guess, now = _guess(client_id, source), self.limiter.clock()
+        rules = self.fast.rules_for(guess)
+        if self.fast.are_over(guess, rules, now):
+            raise await self._too_many(perf_counter())
+        matched = await self.secrets.find_match(client, presented, now)
         if matched is None:
-            await self.fast.note_failure(client_id, source)
+            if self.fast.knows(guess):
+                rules = guess.rules(self.limiter.throttle, known=False)
+            await self.fast.note_failure(rules, now)
         else:
             self.fast.note_success(client_id, source)
-            await self.fast.forget(client_id, source)
+            await self.fast.forget(rules[0][0])
         return matched
 
     async def _find_slow(
@@ -167,20 +179,25 @@ class FastGuesses:
         """Whether anything has failed of late."""
         return bool(self._counted)
 
-    def are_over(self, client_id: str, source: str | None) -> bool:
-        """Return whether a guess comes too early to be looked at."""
-        now, guess = self.limiter.clock(), _guess(client_id, source)
-        known = (client_id, source) in self._succeeded
-        rules = guess.rules(self.limiter.throttle, known=known)
-        if not any(self._is_waiting(digest, now) for digest, _ in rules):
-            return False
-        self.limiter.refuse(guess)
-        return True
+    def are_over(self, guess: Guess, rules: Rules, now: datetime) -> bool:
+        """Return whether *guess* comes too early to be looked at, by *rules*."""
+        for digest, _ in rules:
+            if self._is_waiting(digest, now):
+                self.limiter.refuse(guess)
+                return True
+        return False
 
-    async def note_failure(self, client_id: str, source: str | None) -> None:
+    def knows(self, guess: Guess) -> bool:
+        """Return whether a right secret has come from where *guess* comes from."""
+        return (guess.client_id, guess.source) in self._succeeded
+
+    def rules_for(self, guess: Guess) -> Rules:
+        """Return what holds against *guess*."""
+        return guess.rules(self.limiter.throttle, known=self.knows(guess))
+
+    async def note_failure(self, rules: Rules, now: datetime) -> None:
         """Count a guess that was wrong."""
-        now = self.limiter.clock()
-        for digest, limit in _guess(client_id, source).rules(self.limiter.throttle, known=False):
+        for digest, limit in rules:
             in_bounds = await resolve(self.limiter.attempts.begin_attempt(digest, limit, now))
             self._count(digest, limit, now, in_bounds=in_bounds)
 
@@ -190,9 +207,8 @@ class FastGuesses:
         if len(self._succeeded) > _MOST_KEPT:
             _drop_first(self._succeeded)
 
-    async def forget(self, client_id: str, source: str | None) -> None:
-        """Forget what the source got wrong for the client."""
-        pair = _guess(client_id, source).pair
+    async def forget(self, pair: bytes) -> None:
+        """Forget what a source got wrong for a client; *pair* stands for both."""
         if self._counted.pop(pair, None) is not None:
             await resolve(self.limiter.attempts.clear_attempts(pair))
 

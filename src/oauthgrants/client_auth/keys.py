@@ -1,11 +1,11 @@
-"""The keys that verify a client's assertions (RFC 7591, 2; OpenID Connect Core, 9)."""
+"""The keys and certificates of clients (RFC 7591, 2; OpenID Connect Core, 9; RFC 8705, 2.2)."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Protocol
+from typing import Any, Generic
 
 import attrs
 
@@ -15,24 +15,11 @@ from oauthgrants.client_auth.connections import Connections
 from oauthgrants.clients import Client
 from oauthgrants.events import Event
 from oauthgrants.fetching import Fetcher, UnusableAnswer
-from oauthgrants.jwk_sets import Keys, registered_keys
-from oauthgrants.kept_keys import KeptKeys
+from oauthgrants.kept_keys import KeptKeys, Key
 from oauthgrants.ports import Clock
 from oauthgrants.secret import Secret
 
 _MOST_KEPT = 1000
-
-
-class KeySource(Protocol):
-    """The keys of a client, as they change."""
-
-    async def get(self) -> Keys:
-        """Return the keys as they are known."""
-        ...
-
-    async def get_newer(self, than: Keys) -> Keys:
-        """Return the keys now that *than* lacks one, *than* if it stays so."""
-        ...
 
 
 @attrs.frozen
@@ -57,22 +44,33 @@ class MacKey:
 
 
 @attrs.frozen
-class _Registered:
-    keys: Keys
+class Registered(Generic[Key]):
+    """
+    The keys that stand in a client's registration.
 
-    async def get(self) -> Keys:
+    Attributes:
+        keys: All of them.
+    """
+
+    keys: tuple[Key, ...]
+
+    async def get(self) -> tuple[Key, ...]:
+        """Return the keys."""
         return self.keys
 
-    async def get_newer(self, than: Keys) -> Keys:
+    async def get_newer(self, than: tuple[Key, ...]) -> tuple[Key, ...]:
+        """Return *than*: there are no others."""
         return than
 
 
 @attrs.define(kw_only=True)
-class ClientKeys:
+class ClientKeys(Generic[Key]):
     """
-    Finds the public keys of clients.
+    Finds the public keys of clients, or their certificates.
 
     Attributes:
+        read_registered: Returns those of a client's ``jwks``.
+        read: Returns those of the JWK Set at its ``jwks_uri``; a ``ValueError`` if there is none.
         rules: What fetches them, and from which addresses.
         connections: How keys are fetched.
         allow_insecure_transport: Whether ``jwks_uri`` may be plain http, on loopback hosts.
@@ -80,16 +78,18 @@ class ClientKeys:
         record: Tells of events.
     """
 
+    read_registered: Callable[[str], tuple[Key, ...]]
+    read: Callable[[Mapping[str, Any]], tuple[Key, ...]]
     rules: AssertionRules
     connections: Connections
     allow_insecure_transport: bool
     clock: Clock
     record: Callable[[Event], None]
-    _fetched: dict[str, KeptKeys] = attrs.field(factory=dict[str, KeptKeys], init=False)
+    _fetched: dict[str, KeptKeys[Key]] = attrs.field(factory=dict[str, KeptKeys[Key]], init=False)
     _lock: Lock = attrs.field(factory=Lock, init=False)
     _fetcher: Fetcher | None = attrs.field(default=None, init=False)
 
-    def of(self, client: Client) -> KeySource:
+    def of(self, client: Client) -> Registered[Key] | KeptKeys[Key]:
         """
         Return the keys of *client*.
 
@@ -98,7 +98,7 @@ class ClientKeys:
             UnusableAnswer: They are where this server does not fetch from.
         """
         if client.jwks_uri is None:
-            return _Registered(registered_keys(client.jwks or ""))
+            return Registered(self.read_registered(client.jwks or ""))
         with self._lock:
             kept = self._fetched.pop(client.jwks_uri, None) or self._keep(client.jwks_uri)
             # The one that was asked for last is dropped last.
@@ -107,7 +107,7 @@ class ClientKeys:
                 del self._fetched[next(iter(self._fetched))]
         return kept
 
-    def _keep(self, uri: str) -> KeptKeys:
+    def _keep(self, uri: str) -> KeptKeys[Key]:
         if not uri.startswith("https://") and not self.allow_insecure_transport:
             raise UnusableAnswer("the JWK Set: jwks_uri is not https")
         if self._fetcher is None:
@@ -118,6 +118,7 @@ class ClientKeys:
 
         return KeptKeys(
             find_uri=find_uri,
+            read=self.read,
             fetcher=self._fetcher,
             gate=self.connections.make_gate(),
             clock=self.clock,

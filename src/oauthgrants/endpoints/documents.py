@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
-import attrs
-
-from oauthgrants.errors import InvalidRequest, TemporarilyUnavailable
+from oauthgrants.brief import service
+from oauthgrants.errors import Headers, InvalidRequest, TemporarilyUnavailable
 from oauthgrants.events import Event, Fault
 from oauthgrants.ports import Clock
 from oauthgrants.wire import HttpRequest, HttpResponse, encode_json, render_error
@@ -20,21 +19,23 @@ class ReadOnly(InvalidRequest):
     """The document is there to be read (RFC 9110, 15.5.6)."""
 
     status = 405
-    headers = (("Allow", _READ_METHODS),)
+    headers: Headers = (("Allow", _READ_METHODS),)
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class DocumentEndpoint:
     """
     Serves a JSON document by GET and HEAD (RFC 8414, 3.2; RFC 7517, 5; RFC 9728, 3.2).
 
     Attributes:
+        name: What events call it.
         make: Returns the document as it is now.
         max_age: For how many seconds it may be kept.
         clock: Tells the time.
         record: Tells of events.
     """
 
+    name: str
     make: Callable[[], Mapping[str, Any]]
     max_age: int
     clock: Clock
@@ -47,7 +48,9 @@ class DocumentEndpoint:
         try:
             body = encode_json(self.make()).encode()
         except Exception as error:
-            self.record(Fault(at=self.clock(), source=request.source, error=error))
+            self.record(
+                Fault(at=self.clock(), source=request.source, error=error, endpoint=self.name)
+            )
             return render_error(TemporarilyUnavailable("try again later"))
         etag = f'"{sha256(body).hexdigest()[:32]}"'
         headers = (("Cache-Control", f"public, max-age={self.max_age}"), ("ETag", etag))

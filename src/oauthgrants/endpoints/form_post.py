@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import unquote_plus
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.client_auth import ClientAuthenticator
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import (
@@ -51,12 +50,13 @@ class FormHandler(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class FormEndpoint:
     """
     An endpoint that takes forms from clients (RFC 6749, 3.2; RFC 7009, 2.1; RFC 7662, 2.1).
 
     Attributes:
+        name: What events call it.
         parser: Reads the body.
         authenticator: Authenticates the client.
         handler: What the endpoint is for.
@@ -64,6 +64,7 @@ class FormEndpoint:
         record: Tells of events.
     """
 
+    name: str
     parser: FormParser
     authenticator: ClientAuthenticator
     handler: FormHandler
@@ -72,7 +73,9 @@ class FormEndpoint:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Return the response to *request*; raises nothing, whatever came."""
+        form: Form | None = None
         client_id: str | None = None
+        client: VerifiedClient | None = None
         try:
             form = self._require_form(request)
             credentials = self.authenticator.read(request, form)
@@ -86,12 +89,25 @@ class FormEndpoint:
                     source=request.source,
                     error=error.code,
                     reason=error.reason,
+                    endpoint=self.name,
                     client_id=client_id,
+                    grant_type=None if form is None else form.get("grant_type"),
+                    sub=error.sub,
+                    secret_id=None if client is None else client.secret_id,
+                    key_id=None if client is None else client.key_id,
                 )
             )
             return render_error(error)
         except Exception as error:
-            self.record(Fault(at=self.clock(), source=request.source, error=error))
+            self.record(
+                Fault(
+                    at=self.clock(),
+                    source=request.source,
+                    error=error,
+                    endpoint=self.name,
+                    client_id=client_id,
+                )
+            )
             return render_error(TemporarilyUnavailable("try again later"))
 
     def _require_form(self, request: HttpRequest) -> Form:

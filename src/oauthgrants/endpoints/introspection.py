@@ -7,10 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Protocol
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.clients import VerifiedClient
-from oauthgrants.events import Event, TokenIntrospected
+from oauthgrants.events import Event, TokenIntrospected, token_id
 from oauthgrants.forms import Form
 from oauthgrants.lookup import TokenLookup
 from oauthgrants.ports import Clock
@@ -33,7 +32,7 @@ class SignClaims(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class IntrospectionHandler:
     """
     Tells the owner of a token, and the resource servers that it is for, what it stands for.
@@ -74,6 +73,9 @@ class IntrospectionHandler:
                 source=request.source,
                 client_id=client.client_id,
                 active=members["active"],
+                token_id=None if token is None else token_id(token),
+                secret_id=client.secret_id,
+                key_id=client.key_id,
             )
         )
         if self.sign is not None and _accepts_jwt(request):
@@ -102,6 +104,8 @@ class IntrospectionHandler:
         members["token_type"] = token.token_type
         if token.jti is not None:
             members["jti"] = token.jti
+        if not token.extra:
+            return members
         # Registered members win (RFC 7662, 3.1), the absent ones too.
         claims = token.extra.items()
         extra = {name: value for name, value in claims if name not in REGISTERED_CLAIMS}

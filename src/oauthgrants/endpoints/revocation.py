@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.clients import VerifiedClient
 from oauthgrants.errors import InvalidGrant
-from oauthgrants.events import Event, TokenRevoked
+from oauthgrants.events import Event, NothingRevoked, TokenRevoked, token_id
 from oauthgrants.forms import Form
 from oauthgrants.issuing import TokenIssuer
 from oauthgrants.lookup import TokenLookup
@@ -18,7 +17,7 @@ from oauthgrants.tokens import RefreshToken
 from oauthgrants.wire import HttpRequest, HttpResponse, render
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class RevocationHandler:
     """
     Ends a token for the client that it was issued to.
@@ -51,6 +50,15 @@ class RevocationHandler:
         # One that is spent shows the family as well as its successor does.
         token = await self.lookup.find(value, form.get("token_type_hint"), spent_too=True)
         if token is None:
+            self.record(
+                NothingRevoked(
+                    at=self.clock(),
+                    source=request.source,
+                    client_id=client.client_id,
+                    secret_id=client.secret_id,
+                    key_id=client.key_id,
+                )
+            )
             return render({})
         if token.client_id != client.client_id:
             raise InvalidGrant("the token was issued to another client")
@@ -65,6 +73,9 @@ class RevocationHandler:
                 client_id=client.client_id,
                 sub=token.sub,
                 family=token.family,
+                token_id=token_id(token),
+                secret_id=client.secret_id,
+                key_id=client.key_id,
             )
         )
         return render({})

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Protocol
 
-import attrs
-
-from oauthgrants.brief import brief
+from oauthgrants.brief import brief, service
 from oauthgrants.clients import Client, VerifiedClient
 from oauthgrants.events import Event
 from oauthgrants.forms import Form, Limits
@@ -15,6 +13,7 @@ from oauthgrants.granting import ResourceRules, ScopeRules
 from oauthgrants.issuing import TokenIssuer
 from oauthgrants.mfa import WaitingSignIns
 from oauthgrants.ports import Clock, Hasher, ReplayStore, TokenStore, UserStore
+from oauthgrants.profiles import Profile
 from oauthgrants.throttling.limited import LimitedGuesses
 from oauthgrants.tokens import NO_CLAIMS, TokenResponse
 
@@ -37,7 +36,7 @@ class TokenRequest:
     source: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class Services:
     """
     What a server lends its grants.
@@ -53,6 +52,7 @@ class Services:
         limits: How much a request may bring.
         record: Tells of events.
         grant_types: The grants that are enabled.
+        profile: The rules that the server keeps to.
         waiting: Sign-ins that wait for a second factor, None with nowhere to keep them.
         replays: What may be used once, None with nowhere to keep it.
         limited: Limits guesses at passwords and codes, None to have no limits.
@@ -69,6 +69,7 @@ class Services:
     limits: Limits
     record: Callable[[Event], None]
     grant_types: frozenset[str]
+    profile: Profile
     waiting: WaitingSignIns | None
     replays: ReplayStore | None
     limited: LimitedGuesses | None

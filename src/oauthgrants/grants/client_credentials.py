@@ -24,7 +24,7 @@ class ClientCredentialsGrant:
     access_token_lifetime: timedelta | None = attrs.field(default=None, validator=require_lifetime)
 
     grant_type = "client_credentials"
-    parameters = frozenset({"scope"})
+    parameters: frozenset[str] = frozenset({"scope"})
 
     def bind(self, services: Services) -> GrantHandler:
         """Return what answers requests."""

@@ -45,7 +45,7 @@ class MfaOtpGrant:
     refresh_token_lifetime: timedelta | None = attrs.field(default=None, validator=require_lifetime)
 
     grant_type = MFA_OTP
-    parameters = frozenset({"mfa_token", "otp"})
+    parameters: frozenset[str] = frozenset({"mfa_token", "otp"})
 
     def bind(self, services: Services) -> GrantHandler:
         """
@@ -89,7 +89,7 @@ class MfaOtpGrant:
             return await resolve(replays.add_if_absent(used, services.clock() + _REMEMBERED))
 
         if not await self._guess(services, request, user, check):
-            raise InvalidGrant(WRONG["otp"], reason="wrong or used code")
+            raise InvalidGrant(WRONG["otp"], reason="wrong or used code", sub=user.sub)
         await waiting.end(sign_in)
         services.record(
             MfaPassed(
@@ -135,5 +135,5 @@ class MfaOtpGrant:
             return User(sub=sign_in.sub, username=sign_in.username)
         user = await resolve(services.users.find_user_by_sub(sign_in.sub))
         if user is None or not user.active:
-            raise InvalidGrant(WRONG["otp"], reason="the user is gone or disabled")
+            raise InvalidGrant(WRONG["otp"], reason="the user is gone or disabled", sub=sign_in.sub)
         return user

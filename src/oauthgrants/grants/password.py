@@ -104,7 +104,7 @@ class PasswordGrant:
     refresh_token_lifetime: timedelta | None = attrs.field(default=None, validator=require_lifetime)
 
     grant_type = "password"
-    parameters = frozenset({"username", "password", "scope"})
+    parameters: frozenset[str] = frozenset({"username", "password", "scope"})
 
     def __attrs_post_init__(self) -> None:
         warnings.warn(WARNING, PasswordGrantWarning, stacklevel=3)
@@ -198,9 +198,9 @@ class PasswordGrant:
         match outcome:
             case Accepted(user) | SecondFactorWanted(user) if user.active:
                 return user
-            case Accepted() | SecondFactorWanted():
-                reason = Disabled().reason
-            case Rejected(reason) | Disabled(reason) | Locked(reason):
+            case Accepted(user) | SecondFactorWanted(user):
+                reason, sub = Disabled().reason, user.sub
+            case Rejected(reason, sub) | Disabled(reason, sub) | Locked(reason, sub):
                 pass
             case _:
                 # Only its type: it may be something that is not for a log.
@@ -209,7 +209,7 @@ class PasswordGrant:
                     f"MfaRequired, not a {type(outcome).__name__}"
                 )
         # One answer for all of them: the client does not learn who exists.
-        raise InvalidGrant(WRONG["password"], reason=reason)
+        raise InvalidGrant(WRONG["password"], reason=reason, sub=sub)
 
 
 def _is_right(outcome: PasswordOutcome) -> bool:
@@ -234,9 +234,9 @@ class StoredPasswords:
         encoded = None if user is None else user.password_hash
         matches = await resolve(self.hasher.verify(encoded, password))
         if user is None or encoded is None or not matches:
-            return Rejected()
+            return Rejected(sub=None if user is None else user.sub)
         if not user.active:
-            return Disabled()
+            return Disabled(sub=user.sub)
         if await resolve(self.hasher.needs_rehash(encoded)):
             stronger = await resolve(self.hasher.hash(password))
             await resolve(self.users.replace_password_hash(user.sub, encoded, stronger))

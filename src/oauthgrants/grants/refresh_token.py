@@ -33,7 +33,7 @@ class RefreshTokenGrant:
     access_token_lifetime: timedelta | None = attrs.field(default=None, validator=require_lifetime)
 
     grant_type = "refresh_token"
-    parameters = frozenset({"refresh_token", "scope"})
+    parameters: frozenset[str] = frozenset({"refresh_token", "scope"})
 
     def bind(self, services: Services) -> GrantHandler:
         """
@@ -83,12 +83,14 @@ class RefreshTokenGrant:
         if found is None:
             raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="unknown refresh token")
         if found.client_id != request.client.client_id:
-            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="another client's refresh token")
+            raise _refusal("another client's refresh token", found)
+        if services.profile.refresh_needs_grant and found.grant_type not in services.grant_types:
+            raise _refusal("the grant that it came from is no longer enabled", found)
         if found.expires_at <= services.clock():
-            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="expired refresh token")
+            raise _refusal("expired refresh token", found)
         if found.cnf and found.cnf != request.cnf:
             # Before its use is looked at: who has not the key cannot end the family (C-18).
-            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="bound to what was not shown")
+            raise _refusal("bound to what was not shown", found)
         # Between here and the rotation it may still be spent; then the rotation says so.
         await services.issuer.refuse_replay(request.client, found, source=request.source)
         return found
@@ -96,5 +98,9 @@ class RefreshTokenGrant:
     async def _require_active(self, users: UserStore, spent: RefreshToken) -> User:
         user = await resolve(users.find_user_by_sub(spent.sub))
         if user is None or not user.active:
-            raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="the user is gone or disabled")
+            raise _refusal("the user is gone or disabled", spent)
         return user
+
+
+def _refusal(reason: str, token: RefreshToken) -> InvalidGrant:
+    return InvalidGrant(INVALID_REFRESH_TOKEN, reason=reason, sub=token.sub)

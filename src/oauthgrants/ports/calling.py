@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
-from typing_extensions import TypeIs
+if TYPE_CHECKING:
+    # Takes as long to import as the rest of this package, and is for type checkers alone.
+    from typing_extensions import TypeIs
 
 T = TypeVar("T")
 
@@ -33,7 +35,8 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         coroutine.send(None)
     except StopIteration as done:
-        return cast("T", done.value)
+        answer: T = done.value
+        return answer
     try:
         coroutine.close()
     finally:

@@ -5,15 +5,33 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
+from oauthgrants.brief import brief
 from oauthgrants.clients import VerifiedClient
+from oauthgrants.tokens import NO_CLAIMS
 from oauthgrants.wire import HttpRequest
+
+
+@brief
+class Confirmed:
+    """
+    What a client has shown.
+
+    Attributes:
+        cnf: What its tokens are bound to, as `AccessToken.cnf`; empty for nothing.
+        headers: What a successful response has to carry.
+    """
+
+    cnf: Mapping[str, str] = NO_CLAIMS
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+NOTHING = Confirmed()
+"""Of a client that shows nothing to bind tokens to."""
 
 
 class Confirm(Protocol):
     """Looks at what a client shows with its token request, or raises an `OAuthError`."""
 
-    def __call__(
-        self, request: HttpRequest, client: VerifiedClient
-    ) -> Awaitable[Mapping[str, str]]:
-        """Return what its tokens are bound to, as `AccessToken.cnf`; empty for nothing."""
+    def __call__(self, request: HttpRequest, client: VerifiedClient) -> Awaitable[Confirmed]:
+        """Return what its tokens are bound to."""
         ...

@@ -1,1 +1,1 @@
-"""What tests of the host build on. Nothing in the library imports it."""
+"""What tests of the host build on. Of the library, only the command line imports it."""

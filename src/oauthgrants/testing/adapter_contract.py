@@ -20,14 +20,15 @@ The tests are plain asserts and run under pytest, which shows more of a failure 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from http import HTTPStatus
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from unittest import SkipTest
 
 from oauthgrants.server import AsyncAuthorizationServer, AuthorizationServer
+from oauthgrants.testing.certificate_contract import CertificateContract
 from oauthgrants.testing.contract_servers import (
     BODY_LIMIT,
     HOST,
@@ -88,22 +89,20 @@ class Send(Protocol):
 _Server_contra = TypeVar("_Server_contra", contravariant=True)
 
 
-class Contract(ABC, Generic[_Server_contra]):
+class Contract(CertificateContract, Generic[_Server_contra]):
     """
     The tests. Subclass `AdapterContract` or `AsyncAdapterContract`.
 
     Attributes:
         chunked: Whether the web server understands chunked bodies; where it does not, the
             tests of them are skipped.
-        peer: The address that requests come from.
     """
 
     chunked: ClassVar[bool] = True
-    peer: ClassVar[str] = "127.0.0.1"
 
     @abstractmethod
     def mount(
-        self, server: _Server_contra, *, prefix: str, trusted_proxies: Collection[str]
+        self, server: _Server_contra, *, prefix: str, trusted_proxies: Any
     ) -> AbstractContextManager[Send]:
         """
         Return the adapter for *server*, ready for requests.
@@ -112,13 +111,13 @@ class Contract(ABC, Generic[_Server_contra]):
             server: What it has to serve. An adapter that runs in another process makes its
                 own there, with `contract_servers.make_server` or ``make_async_server``.
             prefix: The path that it is mounted below, empty for none.
-            trusted_proxies: The adapter's setting of this name.
+            trusted_proxies: The adapter's setting of this name, strings or `TrustedProxies`.
         """
         ...
 
     @abstractmethod
     def _mount(
-        self, *, prefix: str = "", trusted_proxies: Collection[str] = ()
+        self, *, prefix: str = "", trusted_proxies: Any = ()
     ) -> AbstractContextManager[Send]: ...
 
     def _echo(
@@ -128,7 +127,7 @@ class Contract(ABC, Generic[_Server_contra]):
         headers: Iterable[Header] = (),
         body: bytes | Iterator[bytes] = b"",
         prefix: str = "",
-        trusted_proxies: Collection[str] = (),
+        trusted_proxies: Any = (),
     ) -> HttpRequest:
         """Return what the adapter makes of a request."""
         with self._mount(prefix=prefix, trusted_proxies=trusted_proxies) as send:
@@ -354,7 +353,7 @@ class AdapterContract(Contract[AuthorizationServer]):
     """What an adapter of `AuthorizationServer` has to do."""
 
     def _mount(
-        self, *, prefix: str = "", trusted_proxies: Collection[str] = ()
+        self, *, prefix: str = "", trusted_proxies: Any = ()
     ) -> AbstractContextManager[Send]:
         return self.mount(make_server(prefix), prefix=prefix, trusted_proxies=trusted_proxies)
 
@@ -363,7 +362,7 @@ class AsyncAdapterContract(Contract[AsyncAuthorizationServer]):
     """What an adapter of `AsyncAuthorizationServer` has to do."""
 
     def _mount(
-        self, *, prefix: str = "", trusted_proxies: Collection[str] = ()
+        self, *, prefix: str = "", trusted_proxies: Any = ()
     ) -> AbstractContextManager[Send]:
         return self.mount(make_async_server(prefix), prefix=prefix, trusted_proxies=trusted_proxies)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
+from unittest import SkipTest
 
 import attrs
 
@@ -37,6 +38,16 @@ class ClientStoreContract(StoreTests[C]):
             ValueError: Its ``client_id`` is registered already (RFC 6749, 2.2).
         """
         self.resolve(cast("Any", store).add_client(client))
+
+    def _registry(self, store: C) -> Any:
+        if not hasattr(store, "add_client_secret"):
+            raise SkipTest("the store has no add_client_secret")
+        return store
+
+    def _secrets(self, store: C) -> tuple[ClientSecret, ...]:
+        client = self.resolve(store.find_client("app"))
+        assert client is not None
+        return client.secrets
 
     def test_an_unknown_client_is_none(self) -> None:
         """Whatever was sent as its id: an exception would say that the store is away."""
@@ -121,6 +132,67 @@ class ClientStoreContract(StoreTests[C]):
 
             secrets = tuple(new) if self.keeps_secrets else client.secrets
             assert self.resolve(store.find_client("app")) == attrs.evolve(client, secrets=secrets)
+
+    def test_a_client_has_several_secrets(self) -> None:
+        """A further one leaves the rest as they are, or lets them end at some moment."""
+        with self._open() as store:
+            registry = self._registry(store)
+            client = _client_with_secrets(2)
+            soon, later = samples.moment() + samples.HOUR, samples.moment() + samples.DAY
+            ending = attrs.evolve(client.secrets[0], expires_at=soon)
+            client = attrs.evolve(client, secrets=(ending, client.secrets[1]))
+            self.add_client(store, client)
+            added = ClientSecret(hash="third", id="third")
+            last = ClientSecret(hash="fourth", id="fourth", expires_at=later + samples.DAY)
+
+            self.resolve(registry.add_client_secret("app", added))
+            assert self._secrets(store) == (*client.secrets, added)
+            self.resolve(registry.add_client_secret("app", last, others_expire_at=later))
+            until = attrs.evolve(client.secrets[1], expires_at=later)
+            third = attrs.evolve(added, expires_at=later)
+            assert self._secrets(store) == (ending, until, third, last)
+
+            for secret_id in (ending.id, "third", until.id):
+                self.resolve(registry.delete_client_secret("app", secret_id))
+            assert self._secrets(store) == (last,)
+
+    def test_a_client_keeps_the_secrets_that_it_needs(self) -> None:
+        """What is refused changes nothing: its last secret, an id twice, one for who has none."""
+        with self._open() as store:
+            registry = self._registry(store)
+            client = _client_with_secrets(1)
+            public = Client.public("phone")
+            self.add_client(store, client)
+            self.add_client(store, public)
+            again = ClientSecret(hash="another", id=client.secrets[0].id)
+
+            with refused(ValueError, why="there is a secret of this id"):
+                self.resolve(registry.add_client_secret("app", again))
+            with refused(ValueError, why="the client has no other secret"):
+                self.resolve(registry.delete_client_secret("app", again.id))
+            with refused(ValueError, why="there is no such secret"):
+                self.resolve(registry.delete_client_secret("app", "none"))
+            with refused(ValueError, why="the client is public"):
+                self.resolve(registry.add_client_secret("phone", again))
+            with refused(KeyError, why="there is no such client"):
+                self.resolve(registry.add_client_secret("nobody", again))
+            with refused(KeyError, why="there is no such client"):
+                self.resolve(registry.delete_client_secret("nobody", again.id))
+
+            assert self.resolve(store.find_client("app")) == client
+            assert self.resolve(store.find_client("phone")) == public
+
+    def test_secrets_added_at_once_are_all_added(self) -> None:
+        """Two people rotate the secrets of one client: each has one that works."""
+        with self._open() as store:
+            registry = self._registry(store)
+            client = _client_with_secrets(1)
+            self.add_client(store, client)
+            added = [ClientSecret(hash=f"new {n}", id=f"new {n}") for n in range(5)]
+
+            self.race([partial(registry.add_client_secret, "app", secret) for secret in added])
+
+            assert set(self._secrets(store)) == {*client.secrets, *added}
 
     def test_clients_are_seen_through_another_connection(self) -> None:
         """What is registered here authenticates there."""

@@ -64,6 +64,8 @@ def _show(request: HttpRequest) -> HttpResponse | None:
             "headers": request.headers,
             "body": b64encode(request.body).decode(),
             "source": request.source,
+            "client_certificate": b64encode(request.client_certificate or b"").decode(),
+            "client_certificate_verified": request.client_certificate_verified,
         }
     )
 
@@ -71,8 +73,8 @@ def _show(request: HttpRequest) -> HttpResponse | None:
 def read_echo(response: HttpResponse) -> HttpRequest:
     """Return what the adapter made of the request that has this answer."""
     echo = response.json()
-    body = b64decode(echo.pop("body"))
-    return HttpRequest(body=body, **echo)
+    body, certificate = b64decode(echo.pop("body")), b64decode(echo.pop("client_certificate"))
+    return HttpRequest(body=body, client_certificate=certificate or None, **echo)
 
 
 def make_server(prefix: str = "") -> ContractServer:

@@ -177,6 +177,8 @@ def mfa_tokens() -> Iterator[MfaToken]:
     )
 
 
+_NAME = "CN=a'b\\\"c`d %s%d%% _e\\\\n \u00e9 e\u0301 \u6f22\u5b57 \U0001f600+UID=7,2.5.4.10=#0C0161"
+
 # The public key of RFC 7515, Appendix A.3
 _JWKS = """{"keys": [{
     "kty": "EC",
@@ -197,6 +199,17 @@ def clients() -> Iterator[Client]:
     )
     if find_spec("joserfc"):  # pragma: no branch  # keys are looked at, which takes the extra jwt
         yield Client.with_keys("holder", jwks=_JWKS)
+    yield Client.with_certificate(
+        "subject",
+        tls_client_auth_subject_dn=_NAME,
+        tls_client_certificate_bound_access_tokens=True,
+    )
+    yield Client.with_certificate("host", tls_client_auth_san_dns="Reports.example.com")
+    yield Client.with_certificate("uri", tls_client_auth_san_uri="urn:a?b=%20&c='")
+    yield Client.with_certificate("address", tls_client_auth_san_ip="2001:0DB8::1")
+    yield Client.with_certificate("email", tls_client_auth_san_email="o'neil%_@example.com")
+    yield Client.with_certificate("certified", jwks_uri="https://client.example/jwks")
+    yield Client.public("prover", dpop_bound_access_tokens=True)
     yield Client(
         client_id="everything",
         token_endpoint_auth_method="client_secret_post",

@@ -9,14 +9,15 @@ source that has succeeded before: a stranger who guesses cannot lock anybody out
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii as _quote
 from typing import Literal
 
 import attrs
 
 from oauthgrants.attempts import AttemptLimit
+from oauthgrants.brief import brief
 
 _MOST_FAILURES = 1_000_000
 
@@ -83,7 +84,11 @@ Kind = Literal["password", "client_secret", "otp"]
 """What is guessed; each is counted by itself."""
 
 
-@attrs.frozen(kw_only=True)
+Rules = list[tuple[bytes, AttemptLimit]]
+"""What counts a guess, the name with the source first; and how far each counts."""
+
+
+@brief(kw_only=True)
 class Guess:
     """
     A guess that is about to be made.
@@ -103,20 +108,21 @@ class Guess:
     @property
     def pair(self) -> bytes:
         """Stands for the name together with the source."""
-        return self._digest("pair", self.name, self.source)
+        source = "null" if self.source is None else _quote(self.source)
+        return self._digest("pair", _quote(self.name), source)
 
-    def rules(self, throttle: Throttle, *, known: bool) -> list[tuple[bytes, AttemptLimit]]:
+    def rules(self, throttle: Throttle, *, known: bool) -> Rules:
         """Return what counts the guess, and how far; *known* says that its source is."""
         rules = [(self.pair, throttle.from_one_source)]
         if known:
             return rules
         if self.source is not None:
-            rules.append((self._digest("source", self.source), throttle.from_one_source))
+            rules.append((self._digest("source", _quote(self.source)), throttle.from_one_source))
         if self.name != self.client_id:
-            rules.append((self._digest("name", self.name), throttle.of_one_username))
-        rules.append((self._digest("client", self.client_id), throttle.of_one_client))
+            rules.append((self._digest("name", _quote(self.name)), throttle.of_one_username))
+        rules.append((self._digest("client", _quote(self.client_id)), throttle.of_one_client))
         return rules
 
-    def _digest(self, *parts: str | None) -> bytes:
+    def _digest(self, key: str, *quoted: str) -> bytes:
         # As JSON, so that no two lists of parts read the same.
-        return sha256(json.dumps([self.kind, *parts]).encode()).digest()
+        return sha256(f'["{self.kind}", "{key}", {", ".join(quoted)}]'.encode()).digest()

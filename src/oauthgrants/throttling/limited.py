@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import attrs
 
+from oauthgrants.brief import service
 from oauthgrants.errors import InvalidGrant, TooManyWrongPasswords
 from oauthgrants.ports import MaybeAwaitable, resolve
 from oauthgrants.throttling import Guess
@@ -50,7 +51,7 @@ class Pace:
         await resolve(self.sleep(max(began + self._usual - perf_counter(), 0.0)))
 
 
-@attrs.frozen
+@service
 class LimitedGuesses:
     """
     Lets passwords and codes be tried, so often as the limits allow.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.events import Event
 from oauthgrants.fetching import Fetcher
 from oauthgrants.gates import Gate as Gate  # public here too
@@ -35,7 +34,7 @@ class TokenFinder(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class Services:
     """
     What a resource server lends its checker.

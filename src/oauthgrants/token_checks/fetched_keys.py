@@ -9,6 +9,8 @@ import attrs
 from oauthgrants.checks import require_https, require_issuer
 from oauthgrants.endpoints.metadata import well_known_url
 from oauthgrants.fetching import Fetcher, UnusableAnswer
+from oauthgrants.jose import PublicKey
+from oauthgrants.jwk_sets import usable_keys
 from oauthgrants.kept_keys import FLOOR, LIFETIME, KeptKeys, get_object
 from oauthgrants.token_checks import Services
 
@@ -39,7 +41,7 @@ class FetchedKeys:
         """Return the keys of *issuer*, found by its metadata (RFC 8414, 3)."""
         return cls(issuer=issuer)
 
-    def bind(self, services: Services) -> KeptKeys:
+    def bind(self, services: Services) -> KeptKeys[PublicKey]:
         """
         Return the keys; none is fetched yet.
 
@@ -56,6 +58,7 @@ class FetchedKeys:
         fetcher = services.open_fetcher()
         return KeptKeys(
             find_uri=_Finder(self, fetcher, allow_insecure_transport=insecure),
+            read=usable_keys,
             fetcher=fetcher,
             gate=services.make_gate(),
             clock=services.clock,

@@ -13,6 +13,7 @@ from urllib.parse import quote_plus, urlencode
 import attrs
 
 from oauthgrants.checks import require_https
+from oauthgrants.confirmations import KEY, read_confirmation
 from oauthgrants.errors import InvalidToken
 from oauthgrants.fetching import Fetcher, UnusableAnswer, fetch_object
 from oauthgrants.hashing import token_digest
@@ -37,8 +38,8 @@ class RemoteIntrospection:
     """
     Asks an authorization server at each call, or less often if answers may be kept.
 
-    While the server is away, calls are refused with 503. Tokens that are bound to a key
-    (``cnf``) are refused, since nothing looks at the proof.
+    While the server is away, calls are refused with 503. A token whose ``cnf`` has what is not
+    understood is refused.
 
     Attributes:
         endpoint: The URL of the introspection endpoint.
@@ -165,10 +166,7 @@ class _RemoteFinder:
                 raise UnusableAnswer(f"{_NAME}: {name} is not a string")
         if self.issuer is not None and answer.get("iss", self.issuer) != self.issuer:
             raise InvalidToken("the access token is not valid", reason="the issuer is another one")
-        if "cnf" in answer or answer.get("token_type", "Bearer").lower() != "bearer":
-            raise InvalidToken(
-                "the access token is not valid", reason="the token is bound to a key"
-            )
+        cnf = _read_confirmation(answer)
         issued_at = _moment(answer, "iat") or now
         expires_at = _moment(answer, "exp") or _END_OF_TIME
         if expires_at <= now:
@@ -185,7 +183,23 @@ class _RemoteFinder:
             lifetime=expires_at - issued_at,
             jti=answer.get("jti"),
             extra={name: value for name, value in answer.items() if name not in REGISTERED_CLAIMS},
+            cnf=cnf,
         )
+
+
+def _read_confirmation(answer: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return ``cnf`` (RFC 8705, 3.2; RFC 9449, 6.2), empty if it is missing."""
+    try:
+        cnf = read_confirmation(answer)
+    except ValueError as error:
+        raise InvalidToken("the access token is not valid", reason=str(error)) from None
+    # Not all servers say DPoP of a token that is bound to a key; who says it has bound it.
+    types = {"bearer", "dpop"} if KEY in cnf else {"bearer"}
+    if answer.get("token_type", "Bearer").lower() not in types:
+        raise InvalidToken(
+            "the access token is not valid", reason="the type of the token is not understood"
+        )
+    return cnf
 
 
 def _read_parties(answer: Mapping[str, Any]) -> tuple[str, str]:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.hashing import token_digest
 from oauthgrants.jose import (
     ALGORITHMS,
@@ -30,7 +29,7 @@ REGISTERED = frozenset(
 """The claims that extra ones cannot replace (RFC 9068, 2.2)."""
 
 
-@attrs.frozen(kw_only=True)
+@service(kw_only=True)
 class JwtFormat:
     """
     JWTs of one issuer, signed by its keys and stored nowhere.
@@ -72,7 +71,7 @@ class JwtFormat:
             "aud": token.audience[0] if len(token.audience) == 1 else list(token.audience),
             "client_id": token.client_id,
             "iat": issued_at,
-            "exp": issued_at + token.lifetime // timedelta(seconds=1),
+            "exp": issued_at + int(token.lifetime.total_seconds()),
             "jti": token.jti,
         }
         if token.scope:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import attrs
-
+from oauthgrants.brief import service
 from oauthgrants.hashing import token_digest
-from oauthgrants.ports import TokenStore, resolve
+from oauthgrants.ports import TokenStore, is_awaitable, resolve
 from oauthgrants.secret import Secret, SecretFormat
 from oauthgrants.token_formats import Describe
 from oauthgrants.tokens import AccessToken
 
 
-@attrs.frozen
+@service
 class OpaqueFormat:
     """
     Values ``ogat_…``, kept as digests.
@@ -39,7 +38,8 @@ class OpaqueFormat:
         """Return what *value* stands for, None if it is unknown or revoked."""
         if self.values.is_garbled(value):
             return None
-        return await resolve(self.tokens.find_access_token(token_digest(value)))
+        found = self.tokens.find_access_token(token_digest(value))
+        return await found if is_awaitable(found) else found
 
     async def revoke(self, token: AccessToken) -> None:
         """End *token*."""

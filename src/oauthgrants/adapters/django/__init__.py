@@ -8,7 +8,7 @@ from __future__ import annotations
 
 try:
     import django as django
-except ModuleNotFoundError as missing:  # pragma: no cover  # a test tries it in its own process
+except ModuleNotFoundError as _missing:  # pragma: no cover  # a test tries it in its own process
     raise ModuleNotFoundError(
-        "this adapter needs Django: pip install 'oauthgrants[django]'", name=missing.name
-    ) from missing
+        "this adapter needs Django: pip install 'oauthgrants[django]'", name=_missing.name
+    ) from _missing

@@ -27,6 +27,8 @@ _METHODS = {
     "client_secret_post": "a secret, in the body",
     "private_key_jwt": "a JWT, signed with its private key",
     "client_secret_jwt": "a JWT, signed with a secret",
+    "tls_client_auth": "a certificate for the subject below",
+    "self_signed_tls_client_auth": "a certificate of its own, in its keys",
     "none": "nothing: the client is public",
 }
 _GRANT_TYPES = ("client_credentials", "password", "refresh_token")
@@ -47,6 +49,13 @@ class LinesField(forms.CharField):
         return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
+def _subject(label: str, help_text: str) -> forms.CharField:
+    """Return the field of one of the subjects that a certificate can have."""
+    return forms.CharField(
+        required=False, empty_value=None, label=f"Certificate: {label}", help_text=help_text
+    )
+
+
 class ClientForm(_ClientForms):
     """Everything about a client but its secrets."""
 
@@ -62,6 +71,11 @@ class ClientForm(_ClientForms):
     jwks = forms.CharField(required=False, empty_value=None, widget=forms.Textarea)
     jwks_uri = forms.CharField(required=False, empty_value=None)
     token_endpoint_auth_signing_alg = forms.CharField(required=False, empty_value=None)
+    tls_client_auth_subject_dn = _subject("Distinguished name", "As RFC 4514 writes it.")
+    tls_client_auth_san_dns = _subject("Host name", "Or this subject alternative name.")
+    tls_client_auth_san_uri = _subject("URI", "Or this one.")
+    tls_client_auth_san_ip = _subject("IP address", "Or this one.")
+    tls_client_auth_san_email = _subject("Email address", "Or this one.")
     resources = LinesField(
         required=False,
         help_text="The identifiers (RFC 8707) that it may ask tokens for, one a line.",
@@ -75,6 +89,10 @@ class ClientForm(_ClientForms):
 
         model = models.Client
         fields = models.CLIENT_FIELDS
+        labels: ClassVar[dict[str, str]] = {
+            "tls_client_certificate_bound_access_tokens": "Bind tokens to certificates",
+            "dpop_bound_access_tokens": "Bind tokens to keys (DPoP)",
+        }
         help_texts: ClassVar[dict[str, str]] = {
             "scope": "All that it may have, with spaces between. Empty: tokens without scope.",
             "default_scope": "What it gets when it asks for none. Empty: such requests are "
@@ -84,7 +102,11 @@ class ClientForm(_ClientForms):
             "refresh_token_lifetime": "Seconds. Empty: as long as the server says.",
             "secret_methods_equal": "The secret may come in header and body alike.",
             "active": "A client that is not fails to authenticate.",
-            "jwks": "Its public keys, a JWK Set as JSON; for what it signs with a private key.",
+            "jwks": "Its public keys, a JWK Set as JSON; for what it signs with a private key. "
+            "Or its certificates in x5c.",
+            "tls_client_certificate_bound_access_tokens": "Its access tokens are bound to the "
+            "certificate that it shows.",
+            "dpop_bound_access_tokens": "Its access tokens are bound to a key, by DPoP proofs.",
             "jwks_uri": "Or where they are, an https URL.",
             "token_endpoint_auth_signing_alg": "The only algorithm that it signs with. Empty: any.",
         }

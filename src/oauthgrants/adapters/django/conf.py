@@ -21,8 +21,10 @@ from django.utils.module_loading import import_string
 
 from oauthgrants.assembly import Endpoints
 from oauthgrants.client_auth.assertion_rules import AssertionRules
+from oauthgrants.client_auth.mutual_tls import MutualTls
 from oauthgrants.forms import Limits
 from oauthgrants.protected_resource import ProtectedResource
+from oauthgrants.sender_constraints.dpop_rules import DpopRules
 from oauthgrants.server import AuthorizationServer
 from oauthgrants.throttling import Throttle
 from oauthgrants.tokens import Lifetimes
@@ -52,14 +54,18 @@ _KEYS = frozenset(
 )
 _RECORDS: Mapping[str, type] = {
     "assertions": AssertionRules,
+    "dpop": DpopRules,
     "endpoints": Endpoints,
     "limits": Limits,
+    "mutual_tls": MutualTls,
+    "resource_dpop": DpopRules,
     "throttle": Throttle,
 }
 _TIMES = frozenset(
     {
         *_LIFETIMES,
         *("known_for", "leeway", "longest_lifetime", "longest_wait", "refresh_grace", "window"),
+        *("longest_age", "nonce_lifetime"),
     }
 )
 # Everything else is an object, or a flag or number, which is never text.

@@ -15,7 +15,15 @@ from django.utils.cache import patch_vary_headers
 
 from oauthgrants import wire
 from oauthgrants.adapters.django.requests import DjangoRequests, respond
-from oauthgrants.adapters.places import TOKEN_KEY, find_ways, has_form, require_async, require_sync
+from oauthgrants.adapters.places import (
+    TOKEN_KEY,
+    find_ways,
+    has_form,
+    note_earlier,
+    require_async,
+    require_sync,
+)
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.errors import InvalidRequest, OAuthError
 from oauthgrants.resource import AsyncResourceServer, ResourceServer
 from oauthgrants.scopes import Scope
@@ -28,7 +36,7 @@ Wanted = Scope | str | Iterable[str] | None
 class _Guard(ABC):
     """What both colours share."""
 
-    def __init__(self, resource_server: Any, trusted_proxies: str | Iterable[str]) -> None:
+    def __init__(self, resource_server: Any, trusted_proxies: Proxies) -> None:
         self._requests = DjangoRequests(trusted_proxies)
         self._reads_body = "body" in find_ways(resource_server)
 
@@ -60,7 +68,7 @@ class _Guard(ABC):
                 body = request.body  # which Django keeps for the view
             except RequestDataTooBig:
                 raise InvalidRequest("the body is too large") from None
-        return self._requests.see(request, body)
+        return note_earlier(self._requests.see(request, body), getattr(request, TOKEN_KEY, None))
 
 
 class DjangoGuard(_Guard):
@@ -82,9 +90,7 @@ class DjangoGuard(_Guard):
     ...     return HttpResponse(request.oauth_token.client_id)
     """
 
-    def __init__(
-        self, resource_server: ResourceServer, *, trusted_proxies: str | Iterable[str] = ()
-    ) -> None:
+    def __init__(self, resource_server: ResourceServer, *, trusted_proxies: Proxies = ()) -> None:
         """
         Make a guard.
 
@@ -124,7 +130,7 @@ class AsyncDjangoGuard(_Guard):
     """Lets through to async views who has a token."""
 
     def __init__(
-        self, resource_server: AsyncResourceServer, *, trusted_proxies: str | Iterable[str] = ()
+        self, resource_server: AsyncResourceServer, *, trusted_proxies: Proxies = ()
     ) -> None:
         """
         Make a guard.

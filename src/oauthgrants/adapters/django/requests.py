@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 from django.core.handlers.asgi import ASGIRequest
@@ -11,19 +10,21 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 
 from oauthgrants import wire
 from oauthgrants.adapters.asgi import AsgiRequests
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.adapters.wsgi import WsgiRequests, read_body
 
 
 class DjangoRequests:
     """Makes an `HttpRequest` of the core from one of Django's, whatever web server brought it."""
 
-    def __init__(self, trusted_proxies: str | Iterable[str] = ()) -> None:
+    def __init__(self, trusted_proxies: Proxies = ()) -> None:
         """
         Say whom to believe.
 
         Args:
             trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers are
-                believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket. Django's own
+                believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket; or
+                `TrustedProxies`, which can hand on certificates too (RFC 8705). Django's own
                 ``SECURE_PROXY_SSL_HEADER`` is believed in any case.
 
         Raises:

@@ -28,11 +28,11 @@ try:
     from rest_framework.exceptions import APIException
     from rest_framework.permissions import BasePermission
     from rest_framework.request import Request
-except ModuleNotFoundError as missing:  # pragma: no cover  # a test tries it in its own process
+except ModuleNotFoundError as _missing:  # pragma: no cover  # a test tries it in its own process
     raise ModuleNotFoundError(
         "this module needs Django REST framework: pip install 'oauthgrants[djangorestframework]'",
-        name=missing.name,
-    ) from missing
+        name=_missing.name,
+    ) from _missing
 
 
 class Refusal(APIException):
@@ -51,6 +51,8 @@ class Refusal(APIException):
         # The framework's handler of exceptions sends these two.
         self.auth_header = headers.get("www-authenticate")
         self.wait = int(headers.get("retry-after", 0))
+        nonce = headers.get("dpop-nonce")
+        self.further = {} if nonce is None else {"DPoP-Nonce": nonce}
 
 
 class TokenUser:
@@ -104,17 +106,19 @@ class TokenAuthentication(BaseAuthentication):
             Refusal: The token is not valid, or its user is gone or inactive.
         """
         guard = servers().guard
+        # What they call headers is sent with every response of the view.
+        view = request.parser_context.get("view")
+        headers: dict[str, str] = {} if view is None else view.headers
         try:
             token = guard.verify(_request_of(request))
             user = self.find_user(token)
         except MissingToken:
             return None
         except OAuthError as error:
-            raise Refusal(error) from None
-        view = request.parser_context.get("view")
-        if view is not None:
-            # What they call headers is sent with every response of the view.
-            view.headers |= dict(token.response_headers)
+            refusal = Refusal(error)
+            headers |= refusal.further
+            raise refusal from None
+        headers |= dict(token.response_headers)
         return user, token
 
     def authenticate_header(self, request: Request) -> str:

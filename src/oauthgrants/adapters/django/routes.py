@@ -11,13 +11,14 @@ from django.urls import URLPattern, path
 from oauthgrants.adapters.django.servers import find_paths, servers
 from oauthgrants.adapters.django.views import exempt, make_view
 from oauthgrants.adapters.places import AnyServer
+from oauthgrants.adapters.proxies import Proxies
 
 
 def make_urls(
     server: AnyServer,
     *,
     prefix: str | None = None,
-    trusted_proxies: str | Iterable[str] = (),
+    trusted_proxies: Proxies = (),
     allowed_origins: str | Iterable[str] = (),
 ) -> list[URLPattern]:
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -37,7 +38,7 @@ class StoredClients(Part):
                 row = models.Client.objects.using(self.using).create(**_to_row(client))
             except IntegrityError as taken:
                 raise ValueError(f"client_id {client.client_id!r} is registered already") from taken
-            self._add_secrets(row, client)
+            self._add_secrets(row, client.secrets)
 
         self.run(add)
 
@@ -55,7 +56,7 @@ class StoredClients(Part):
                 raise KeyError(client.client_id)
             row = rows.get()
             delete(models.ClientSecret.objects.using(self.using).filter(client=row))
-            self._add_secrets(row, client)
+            self._add_secrets(row, client.secrets)
 
         self.run(replace)
 
@@ -72,24 +73,39 @@ class StoredClients(Part):
                 anyway.
 
         Raises:
+            InvalidClientMetadata: It authenticates without secrets, or has one of this id.
             KeyError: There is no such client.
-            ValueError: It is one without secrets.
         """
 
         def add() -> None:
-            rows = models.Client.objects.using(self.using).filter(client_id=client_id)
-            if not rows.update(active=F("active")):
-                raise KeyError(client_id)
-            row = rows.get()
-            if not row.needs_secret:
-                raise ValueError(f"client {client_id!r} has no use for a client_secret")
-            secrets = models.ClientSecret.objects.using(self.using)
+            row = self._lock_client(client_id)
+            # A row may come to need its first secret, which a client cannot be without.
+            kept = self._find_secrets(row)
+            if kept or not row.needs_secret:
+                _to_client(row, kept).with_secret(secret)
             if others_expire_at is not None:
-                others = secrets.filter(client=row)
+                others = models.ClientSecret.objects.using(self.using).filter(client=row)
                 others.exclude(expires_at__lte=others_expire_at).update(expires_at=others_expire_at)
-            secrets.create(client=row, **_to_secret_row(secret))
+            self._add_secrets(row, [secret])
 
         self.run(add)
+
+    def delete_client_secret(self, client_id: str, secret_id: str) -> None:
+        """
+        Let a client no longer authenticate by one of its secrets.
+
+        Raises:
+            InvalidClientMetadata: It has none of this id, or no other.
+            KeyError: There is no such client.
+        """
+
+        def delete_one() -> None:
+            row = self._lock_client(client_id)
+            _to_client(row, self._find_secrets(row)).without_secret(secret_id)
+            secrets = models.ClientSecret.objects.using(self.using)
+            delete(secrets.filter(client=row, secret_id=secret_id))
+
+        self.run(delete_one)
 
     def delete_client(self, client_id: str) -> None:
         """Delete a client, and end its tokens; JWTs end by themselves."""
@@ -149,11 +165,29 @@ class StoredClients(Part):
         )
         self.run(lambda: rows.update(**_to_secret_row(new)), single=True)
 
-    def _add_secrets(self, row: models.Client, client: Client) -> None:
-        for secret in client.secrets:
+    def _lock_client(self, client_id: str) -> models.Client:
+        """Return the row of a client; nobody else changes it until the transaction ends."""
+        rows = models.Client.objects.using(self.using).filter(client_id=client_id)
+        if not is_text(client_id) or not rows.update(active=F("active")):
+            raise KeyError(client_id)
+        return rows.get()
+
+    def _find_secrets(self, row: models.Client) -> tuple[ClientSecret, ...]:
+        kept = models.ClientSecret.objects.using(self.using).filter(client=row).order_by("id")
+        return tuple(
+            ClientSecret(hash=each.hash, expires_at=each.expires_at, id=each.secret_id)
+            for each in kept
+        )
+
+    def _add_secrets(self, row: models.Client, secrets: Iterable[ClientSecret]) -> None:
+        for secret in secrets:
             models.ClientSecret.objects.using(self.using).create(
                 client=row, **_to_secret_row(secret)
             )
+
+
+def _to_client(row: models.Client, secrets: tuple[ClientSecret, ...]) -> Client:
+    return Client(secrets=secrets, **{name: getattr(row, name) for name in models.CLIENT_FIELDS})
 
 
 def _to_row(client: Client) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from oauthgrants import wire
 from oauthgrants.adapters.cors import CrossOrigin
 from oauthgrants.adapters.django.requests import DjangoRequests, read, respond
 from oauthgrants.adapters.django.users import current_request
+from oauthgrants.adapters.proxies import Proxies
 from oauthgrants.adapters.wsgi import UNREADABLE
 from oauthgrants.resource import AsyncResourceServer, ResourceServer
 from oauthgrants.server import AsyncAuthorizationServer, AuthorizationServer
@@ -31,7 +32,7 @@ class _Front:
     def __init__(
         self,
         server: Any,
-        trusted_proxies: str | Iterable[str],
+        trusted_proxies: Proxies,
         allowed_origins: str | Iterable[str],
     ) -> None:
         self._most = server.limits.body + 1
@@ -58,7 +59,7 @@ class _Front:
 def make_view(
     server: AuthorizationServer | AsyncAuthorizationServer | ResourceServer | AsyncResourceServer,
     *,
-    trusted_proxies: str | Iterable[str] = (),
+    trusted_proxies: Proxies = (),
     allowed_origins: str | Iterable[str] = (),
 ) -> Callable[[HttpRequest], Any]:
     """

@@ -29,6 +29,9 @@ class MemoryStore(RegistrationShelf, TokenShelf, AttemptShelf, SignInShelf):
     True
     """
 
+    shared_between_processes = False
+    """For the policy check: what one process keeps here, no other sees."""
+
     def __init__(self, *, clock: Clock = utc_now, max_attempts: int = 100_000) -> None:
         """
         Make a store.

@@ -38,7 +38,7 @@ class AttemptShelf(Shelf):
             if counted is None:
                 return False
             self._attempts.drop_expired(now)
-            if digest not in self._attempts and len(self._attempts) >= self._max_attempts:
+            if kept is None and len(self._attempts) >= self._max_attempts:
                 self._attempts.drop_soonest()
             self._attempts.put(digest, counted)
             return True

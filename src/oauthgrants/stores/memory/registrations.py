@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import attrs
 
 from oauthgrants.client_secrets import ClientSecret
@@ -85,6 +87,11 @@ class RegistrationShelf(Shelf):
         """Return the client with this id, None if there is none."""
         return self._clients.get(client_id)
 
+    def list_clients(self) -> list[Client]:
+        """Return all clients, in the order in which they were registered."""
+        with self._lock:
+            return list(self._clients.values())
+
     def replace_client_secret(self, client_id: str, old: ClientSecret, new: ClientSecret) -> None:
         """Keep *new* in the place of *old*."""
         with self._lock:
@@ -93,6 +100,31 @@ class RegistrationShelf(Shelf):
                 secrets = tuple(new if kept == old else kept for kept in client.secrets)
                 self._clients[client_id] = attrs.evolve(client, secrets=secrets)
 
+    def add_client_secret(
+        self, client_id: str, secret: ClientSecret, *, others_expire_at: datetime | None = None
+    ) -> None:
+        """
+        Let a client authenticate by *secret* too, as `Client.with_secret` says.
+
+        Raises:
+            InvalidClientMetadata: It authenticates without secrets, or has one of this id.
+            KeyError: There is no such client.
+        """
+        with self._lock:
+            client = self._clients[client_id]
+            self._clients[client_id] = client.with_secret(secret, others_expire_at=others_expire_at)
+
+    def delete_client_secret(self, client_id: str, secret_id: str) -> None:
+        """
+        Let a client no longer authenticate by one of its secrets.
+
+        Raises:
+            InvalidClientMetadata: It has none of this id, or no other.
+            KeyError: There is no such client.
+        """
+        with self._lock:
+            self._clients[client_id] = self._clients[client_id].without_secret(secret_id)
+
     def find_user(self, username: str) -> User | None:
         """Return the user who types *username*, None if there is none."""
         return self._users.get(username)
@@ -100,6 +132,11 @@ class RegistrationShelf(Shelf):
     def find_user_by_sub(self, sub: str) -> User | None:
         """Return the user with this subject identifier, None if there is none."""
         return self._users_by_sub.get(sub)
+
+    def list_users(self) -> list[User]:
+        """Return all users, in the order in which they were added."""
+        with self._lock:
+            return list(self._users_by_sub.values())
 
     def replace_password_hash(self, sub: str, old: str, new: str) -> None:
         """Keep *new* in the place of *old*."""

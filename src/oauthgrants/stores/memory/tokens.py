@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
+from oauthgrants.brief import evolve
 from oauthgrants.ports import Clock, Rotation
 from oauthgrants.stores.memory.expiry import A_FEW, Minutes, Remembered
 from oauthgrants.stores.memory.shelf import Shelf
@@ -67,7 +68,7 @@ class TokenShelf(Shelf):
                 return Rotation.MISSING
             family = self._families[token.family]
             if token.spent_at is None:
-                self._refresh[spent] = attrs.evolve(token, spent_at=refresh.issued_at)
+                self._refresh[spent] = evolve(token, spent_at=refresh.issued_at)
                 family.last_spent = spent
             elif (
                 # Without grace no clock is asked: another process's may be behind.
@@ -104,12 +105,18 @@ class TokenShelf(Shelf):
             self._access[access.digest] = access
             self._token_expiry.at(access.expires_at).append(access.digest)
             if access.family is not None:
-                self._families.setdefault(access.family, _Family()).access.add(access.digest)
+                self._family(access.family).access.add(access.digest)
         if refresh is not None:
             self._drop_expired_tokens(refresh.issued_at)
             self._refresh[refresh.digest] = refresh
             self._token_expiry.at(refresh.expires_at).append(refresh.digest)
-            self._families.setdefault(refresh.family, _Family()).refresh.add(refresh.digest)
+            self._family(refresh.family).refresh.add(refresh.digest)
+
+    def _family(self, name: str) -> _Family:
+        family = self._families.get(name)
+        if family is None:
+            family = self._families[name] = _Family()
+        return family
 
     def _drop_expired_tokens(self, now: datetime, most: int = A_FEW) -> int:
         dropped = 0

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 try:
     from oauthgrants.stores.redis.stores import AsyncRedisStore, RedisStore
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     raise ModuleNotFoundError(
-        "RedisStore needs redis-py: pip install 'oauthgrants[redis]'", name=missing.name
-    ) from missing
+        "RedisStore needs redis-py: pip install 'oauthgrants[redis]'", name=_missing.name
+    ) from _missing
 
 __all__ = ["AsyncRedisStore", "RedisStore"]

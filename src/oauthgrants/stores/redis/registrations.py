@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import attrs
@@ -62,8 +64,8 @@ async def replace_client(keys: Keyspace, client: Client) -> None:
 
 async def find_client(keys: Keyspace, client_id: str) -> Client | None:
     """Return the client with this id, None if there is none."""
-    _, client = await _read(keys, Client, client_id)
-    return client
+    record = await _find_record(keys, Client, client_id)
+    return None if record is None else _to_client(record)
 
 
 async def replace_client_secret(
@@ -76,6 +78,40 @@ async def replace_client_secret(
         return attrs.evolve(client, secrets=secrets)
 
     await _change(keys, Client, client_id, replace)
+
+
+async def add_client_secret(
+    keys: Keyspace,
+    client_id: str,
+    secret: ClientSecret,
+    *,
+    others_expire_at: datetime | None = None,
+) -> None:
+    """
+    Let a client authenticate by *secret* too, as `Client.with_secret` says.
+
+    Raises:
+        InvalidClientMetadata: It authenticates without secrets, or has one of this id.
+        KeyError: There is no such client.
+    """
+
+    def add(client: Client) -> Client:
+        return client.with_secret(secret, others_expire_at=others_expire_at)
+
+    if not await _change(keys, Client, client_id, add):
+        raise KeyError(client_id)
+
+
+async def delete_client_secret(keys: Keyspace, client_id: str, secret_id: str) -> None:
+    """
+    Let a client no longer authenticate by one of its secrets.
+
+    Raises:
+        InvalidClientMetadata: It has none of this id, or no other.
+        KeyError: There is no such client.
+    """
+    if not await _change(keys, Client, client_id, lambda client: client.without_secret(secret_id)):
+        raise KeyError(client_id)
 
 
 async def add_user(keys: Keyspace, user: User) -> None:
@@ -156,8 +192,17 @@ async def replace_password_hash(keys: Keyspace, sub: str, old: str, new: str) ->
 
 async def _read(keys: Keyspace, kind: type[T], identifier: str) -> tuple[Any, T | None]:
     """Return what is kept, as it is spelt and what it means."""
-    record = await keys.execute("HGET", keys.key(_IDENTIFIER, identifier), _KIND[kind])
+    record = await _find_record(keys, kind, identifier)
     return record, None if record is None else decode(kind, parse(record))
+
+
+async def _find_record(keys: Keyspace, kind: type[Client | User], identifier: str) -> Any:
+    return await keys.execute("HGET", keys.key(_IDENTIFIER, identifier), _KIND[kind])
+
+
+@lru_cache(maxsize=1000)  # it is read for every request, and says the same nearly every time
+def _to_client(record: str | bytes) -> Client:
+    return decode(Client, parse(record))
 
 
 async def _change(keys: Keyspace, kind: type[T], identifier: str, change: Callable[[T], T]) -> bool:

@@ -10,10 +10,10 @@ from __future__ import annotations
 try:
     from oauthgrants.stores.sqlalchemy.stores import AsyncSqlAlchemyStore, SqlAlchemyStore
     from oauthgrants.stores.sqlalchemy.tables import Tables, make_tables
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     raise ModuleNotFoundError(
         "SqlAlchemyStore needs SQLAlchemy: pip install 'oauthgrants[sqlalchemy]'",
-        name=missing.name,
-    ) from missing
+        name=_missing.name,
+    ) from _missing
 
 __all__ = ["AsyncSqlAlchemyStore", "SqlAlchemyStore", "Tables", "make_tables"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -64,10 +66,16 @@ def find_client(work: Work, client_id: str) -> Client | None:
     """Return the client with this id, None if there is none."""
     if not is_text(client_id):
         return None
-    rows = work.connection.execute(work.statements.find_client, {"key": client_id}).mappings().all()
-    if not rows:
-        return None
-    metadata = {name: value for name, value in rows[0].items() if not name.startswith("of_secret_")}
+    found = work.connection.execute(work.statements.find_client, {"key": client_id})
+    columns = tuple(found.keys())
+    rows = tuple(map(tuple, found.all()))
+    return _to_client(columns, rows) if rows else None
+
+
+@lru_cache(maxsize=1000)  # it is read for every request, and says the same nearly every time
+def _to_client(columns: tuple[str, ...], rows: tuple[tuple[Any, ...], ...]) -> Client:
+    """Return what *rows* say, of which each has another secret, and the rest alike."""
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
     return Client(
         secrets=tuple(
             ClientSecret(
@@ -75,10 +83,10 @@ def find_client(work: Work, client_id: str) -> Client | None:
                 expires_at=row["of_secret_expires_at"],
                 id=row["of_secret_id"],
             )
-            for row in rows
+            for row in named
             if row["of_secret_hash"] is not None
         ),
-        **metadata,
+        **{name: value for name, value in named[0].items() if not name.startswith("of_secret_")},
     )
 
 
@@ -90,6 +98,45 @@ def replace_client_secret(work: Work, client_id: str, old: ClientSecret, new: Cl
     work.connection.execute(
         work.statements.replace_client_secret, {"key": client_id, **condition, **values}
     )
+
+
+def add_client_secret(
+    work: Work,
+    client_id: str,
+    secret: ClientSecret,
+    *,
+    others_expire_at: datetime | None = None,
+) -> None:
+    """
+    Let a client authenticate by *secret* too, as `Client.with_secret` says.
+
+    Raises:
+        InvalidClientMetadata: It authenticates without secrets, or has one of this id.
+        KeyError: There is no such client.
+    """
+    client = _lock_client(work, client_id)
+    replace_client(work, client.with_secret(secret, others_expire_at=others_expire_at))
+
+
+def delete_client_secret(work: Work, client_id: str, secret_id: str) -> None:
+    """
+    Let a client no longer authenticate by one of its secrets.
+
+    Raises:
+        InvalidClientMetadata: It has none of this id, or no other.
+        KeyError: There is no such client.
+    """
+    replace_client(work, _lock_client(work, client_id).without_secret(secret_id))
+
+
+def _lock_client(work: Work, client_id: str) -> Client:
+    """Return the client; nobody else changes its secrets until the transaction ends."""
+    require_text(client_id)
+    work.connection.execute(work.statements.lock_client, {"key": client_id})
+    client = find_client(work, client_id)
+    if client is None:
+        raise KeyError(client_id)
+    return client
 
 
 def add_user(work: Work, user: User) -> None:

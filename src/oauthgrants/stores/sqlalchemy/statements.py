@@ -66,6 +66,11 @@ class Statements:
             .order_by(secrets.c.position)
         )
         self.replace_client: Update = update(clients).where(clients.c.client_id == bindparam("key"))
+        self.lock_client: Update = (
+            update(clients)
+            .where(clients.c.client_id == bindparam("key"))
+            .values(active=clients.c.active)
+        )
         self.delete_client_secrets: Delete = delete(secrets).where(
             secrets.c.client_id == bindparam("key")
         )

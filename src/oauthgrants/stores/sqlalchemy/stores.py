@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import wraps
 from random import random
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -24,6 +25,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _ATTEMPTS = 5
+# For a single statement: BEGIN and COMMIT are two ways to a server and back, and a connection that
+# has nothing to commit takes less to give back. To a file there is no way to save.
+_AUTOCOMMIT = {"isolation_level": "AUTOCOMMIT"}
+
+_Begin = Callable[[], AbstractContextManager[Connection]]
+_AsyncBegin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 
 def _in_sync(
@@ -88,7 +95,8 @@ class SqlAlchemyStore:
         self._statements = Statements(self.tables, self.engine.dialect)
         if isinstance(bind, Engine):
             _prepare_sqlite(bind)
-            self._single = bind.execution_options(**_options_of_single(bind))
+            autocommitting = bind.execution_options(**_AUTOCOMMIT)
+            self._begin_single: _Begin = bind.begin if _is_file(bind) else autocommitting.connect
 
     @property
     def engine(self) -> Engine:
@@ -119,24 +127,26 @@ class SqlAlchemyStore:
             return operation(Work(self._bind.connection(), self._statements))
         if isinstance(self._bind, Connection):
             return operation(Work(self._bind, self._statements))
-        engine = self._single if single else self._bind
+        begin = self._begin_single if single else self._bind.begin
         for pause in _pauses():
             try:
-                return self._attempt(engine, operation)
+                return self._attempt(begin, operation)
             except DBAPIError as error:
                 if not is_transient(error):
                     raise
             time.sleep(pause)
-        return self._attempt(engine, operation)
+        return self._attempt(begin, operation)
 
-    def _attempt(self, engine: Engine, operation: Callable[[Work], T]) -> T:
-        with engine.begin() as connection:
+    def _attempt(self, begin: _Begin, operation: Callable[[Work], T]) -> T:
+        with begin() as connection:
             return operation(Work(connection, self._statements))
 
     add_client = _in_sync(registrations.add_client)
     replace_client = _in_sync(registrations.replace_client)
     find_client = _in_sync(registrations.find_client)
     replace_client_secret = _in_sync(registrations.replace_client_secret)
+    add_client_secret = _in_sync(registrations.add_client_secret)
+    delete_client_secret = _in_sync(registrations.delete_client_secret)
     add_user = _in_sync(registrations.add_user)
     replace_user = _in_sync(registrations.replace_user)
     find_user = _in_sync(registrations.find_user)
@@ -189,7 +199,10 @@ class AsyncSqlAlchemyStore:
         self._statements = Statements(self.tables, self.engine.dialect)
         if isinstance(bind, AsyncEngine):
             _prepare_sqlite(bind.sync_engine)
-            self._single = bind.execution_options(**_options_of_single(bind.sync_engine))
+            autocommitting = bind.execution_options(**_AUTOCOMMIT)
+            self._begin_single: _AsyncBegin = (
+                bind.begin if _is_file(bind.sync_engine) else autocommitting.connect
+            )
 
     @property
     def engine(self) -> AsyncEngine:
@@ -222,18 +235,18 @@ class AsyncSqlAlchemyStore:
             return await connection.run_sync(self._on, operation)
         if isinstance(self._bind, AsyncConnection):
             return await self._bind.run_sync(self._on, operation)
-        engine = self._single if single else self._bind
+        begin = self._begin_single if single else self._bind.begin
         for pause in _pauses():
             try:
-                return await self._attempt(engine, operation)
+                return await self._attempt(begin, operation)
             except DBAPIError as error:
                 if not is_transient(error):
                     raise
             await asyncio.sleep(pause)
-        return await self._attempt(engine, operation)
+        return await self._attempt(begin, operation)
 
-    async def _attempt(self, engine: AsyncEngine, operation: Callable[[Work], T]) -> T:
-        async with engine.begin() as connection:
+    async def _attempt(self, begin: _AsyncBegin, operation: Callable[[Work], T]) -> T:
+        async with begin() as connection:
             return await connection.run_sync(self._on, operation)
 
     def _on(self, connection: Connection, operation: Callable[[Work], T]) -> T:
@@ -243,6 +256,8 @@ class AsyncSqlAlchemyStore:
     replace_client = _in_async(registrations.replace_client)
     find_client = _in_async(registrations.find_client)
     replace_client_secret = _in_async(registrations.replace_client_secret)
+    add_client_secret = _in_async(registrations.add_client_secret)
+    delete_client_secret = _in_async(registrations.delete_client_secret)
     add_user = _in_async(registrations.add_user)
     replace_user = _in_async(registrations.replace_user)
     find_user = _in_async(registrations.find_user)
@@ -274,9 +289,8 @@ def _pauses() -> Iterator[float]:
         yield random() * 0.01 * 4**attempt  # noqa: S311  # so that two do not meet again
 
 
-def _options_of_single(engine: Engine) -> dict[str, Any]:
-    # BEGIN and COMMIT are two ways to a server and back. To a file there is no way to save.
-    return {} if engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+def _is_file(engine: Engine) -> bool:
+    return engine.dialect.name == "sqlite"
 
 
 def _metadata(tables: Tables) -> MetaData:
@@ -289,7 +303,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     WAL is a property of the file, the rest one of the connection.
     """
-    if engine.dialect.name != "sqlite":
+    if not _is_file(engine):
         return
 
     @event.listens_for(engine, "connect")

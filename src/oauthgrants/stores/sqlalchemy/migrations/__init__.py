@@ -23,10 +23,10 @@ try:
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError as _missing:
     raise ModuleNotFoundError(
-        "migrations need Alembic: pip install 'oauthgrants[cli]'", name=missing.name
-    ) from missing
+        "migrations need Alembic: pip install 'oauthgrants[cli]'", name=_missing.name
+    ) from _missing
 
 __all__ = ["MigrationRefused", "Migrations", "Upgraded"]
 
