@@ -7,6 +7,7 @@ Each figure comes from a process of its own, which has done nothing else.
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from resource import getpagesize
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from . import report
@@ -26,6 +28,8 @@ IMPORT_GOAL, TOKEN_GOAL = 0.035, 300
 """Seconds of CPU to import the server and the memory store; bytes for each access token there."""
 
 _IMPORTS = {
+    # What oauthgrants and others cannot do without.
+    "attrs": "import attrs",
     "oauthgrants": "from oauthgrants import AuthorizationServer, MemoryStore",
     "authlib": "from authlib.oauth2 import AuthorizationServer",
     "oauthlib": "from oauthlib.oauth2 import BackendApplicationServer",
@@ -42,47 +46,47 @@ print(time.process_time() - start, len(sys.modules) - before)
 """
 
 
-def footprint(there: Sequence[str], *, tokens: int, starts: int) -> str:
+def imports(there: Sequence[str], *, starts: int) -> report.Table:
     """
-    Return both tables, of oauthgrants and the peers that are *there*.
+    Return what it takes to import oauthgrants and the peers that are *there*.
 
     Args:
         there: What can be imported.
-        tokens: So many are kept.
         starts: So often each is imported, after once that is not counted.
     """
-    names = ["oauthgrants", *(name for name in _IMPORTS if name in there)]
+    names = ["attrs", "oauthgrants", *(name for name in _IMPORTS if name in there)]
     taken: dict[str, list[tuple[float, int]]] = {name: [] for name in names}
-    # In turns, as everything here; the first start fills the caches of the disk.
-    for _ in range(starts + 1):
-        for name in names:
-            taken[name].append(_import(_IMPORTS[name]))
-    imports = [
-        [name, report.duration(median(seconds for seconds, _ in each[1:])), each[-1][1]]
-        for name, each in taken.items()
-    ]
-    kept = [[name, *_kept(make, tokens)] for name, make in _KEEPERS.items()]
-    return "\n".join(
+    # In turns, as everything here. The first start compiles, for all of them to the same place:
+    # a library that is being worked on has no compiled files of pip's.
+    with TemporaryDirectory() as folder:
+        for _ in range(starts + 1):
+            for name in names:
+                taken[name].append(_import(_IMPORTS[name], folder))
+    return report.Table.of(
+        f"import, beyond a bare start (median of {starts}; goal {report.duration(IMPORT_GOAL)})",
+        ["", "CPU", "modules"],
         [
-            report.table(
-                f"import, beyond a bare start (median of {starts}; "
-                f"goal {report.duration(IMPORT_GOAL)})",
-                ["", "CPU", "modules"],
-                imports,
-            ),
-            report.table(
-                f"{report.count(tokens)} access tokens of client_credentials in memory "
-                f"(goal {TOKEN_GOAL} B each)",
-                ["", "each", "full garbage collection"],
-                kept,
-            ),
-        ]
+            [name, report.duration(median(seconds for seconds, _ in each[1:])), each[-1][1]]
+            for name, each in taken.items()
+        ],
     )
 
 
-def _import(statement: str) -> tuple[float, int]:
+def kept(tokens: int) -> report.Table:
+    """Return what so many access tokens take."""
+    return report.Table.of(
+        f"{report.count(tokens)} access tokens of client_credentials in memory "
+        f"(goal {TOKEN_GOAL} B each)",
+        ["", "each", "full garbage collection"],
+        [[name, *_kept(make, tokens)] for name, make in _KEEPERS.items()],
+    )
+
+
+def _import(statement: str, folder: str) -> tuple[float, int]:
+    compiled = {"PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": ""}
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE.format(statement=statement)],
+        env={**os.environ, **compiled},
         check=True,
         capture_output=True,
         text=True,

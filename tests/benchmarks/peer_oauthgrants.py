@@ -35,7 +35,7 @@ _MOST_FAILURES = 1_000_000
 
 def sync(world: World) -> Contender:
     """Return a server that answers on the caller's stack."""
-    server = AuthorizationServer(**_settings(world))
+    server = AuthorizationServer(**settings_for(world))
     resource = ResourceServer(resource=AUDIENCE, tokens=server.lookup)
 
     def at(path: str, answer: Callable[[HttpRequest], Any]) -> Callable[[Asked], Answer]:
@@ -66,7 +66,7 @@ def sync(world: World) -> Contender:
 
 def for_asyncio(world: World) -> Contender:
     """Return a server whose answers are awaited."""
-    server = AsyncAuthorizationServer(**_settings(world))
+    server = AsyncAuthorizationServer(**settings_for(world))
     resource = AsyncResourceServer(resource=AUDIENCE, tokens=server.lookup)
 
     def at(path: str, answer: Callable[[HttpRequest], Any]) -> Callable[[Asked], Any]:
@@ -103,7 +103,7 @@ def in_flask(world: World) -> Contender:
 
     from .peer_libraries.peer_flask import ways_of
 
-    server = AuthorizationServer(**_settings(world))
+    server = AuthorizationServer(**settings_for(world))
     oauth = FlaskOAuth(server, ResourceServer(resource=AUDIENCE, tokens=server.lookup))
     app = Flask(__name__)
     oauth.init_app(app)
@@ -115,7 +115,8 @@ def in_flask(world: World) -> Contender:
     return Contender("oauthgrants in Flask", ways_of(app))
 
 
-def _settings(world: World) -> dict[str, Any]:
+def settings_for(world: World) -> dict[str, Any]:
+    """Return the settings of a server with `MemoryStore`, the default ones but for grants."""
     store = MemoryStore()
     store.add_client(world.client)
     store.add_user(ALICE)

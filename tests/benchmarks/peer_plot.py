@@ -1,5 +1,5 @@
 """
-Draws what `peers` measured as SVG, and prints it as a page has it: the same from the same figures.
+Draws what `peers` measured as SVG, and has its tables for `page`: the same from the same figures.
 
 ``python -m tests.benchmarks.peer_plot docs/images/peers.json docs/images/peers.svg``
 """
@@ -14,7 +14,7 @@ from math import log10
 from pathlib import Path
 from typing import Any
 
-from .report import table
+from .report import Table
 
 _INK, _MUTED, _GROUND, _EDGE, _STRIPE = "#1f2933", "#52606d", "#ffffff", "#cbd2d9", "#f7fafc"
 # By library, and then by what it runs in: a disc, a ring, a square.
@@ -47,17 +47,16 @@ _RADIUS = 6
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the drawing and print the tables."""
+    """Write the drawing."""
     parser = ArgumentParser("python -m tests.benchmarks.peer_plot", description=__doc__)
     parser.add_argument("figures", type=Path, help="what `peers --json` wrote")
     parser.add_argument("drawing", type=Path, help="where the SVG goes")
     chosen = parser.parse_args(arguments)
     figures = json.loads(chosen.figures.read_text("utf-8"))
     chosen.drawing.write_text(draw(figures["rows"]), encoding="utf-8")
-    print(*tables(figures["rows"]), sep="\n")
 
 
-def tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def tables(rows: Sequence[Mapping[str, Any]]) -> dict[str, Table]:
     """Return *rows* as a page has them: over the floor by themselves, in microseconds in Flask."""
     alone, in_flask = list[list[object]](), list[list[object]]()
     for row in rows:
@@ -74,10 +73,10 @@ def tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         in_flask.append([row["name"], *(_microseconds(by_name.get(name)) for name in _IN_FLASK)])
     head = ["", "floor", "oauthgrants (middle half)", "goal", *_ALONE]
-    return [
-        table("Over the floor:", head, alone),
-        table("In Flask:", ["", *_IN_FLASK], in_flask),
-    ]
+    return {
+        "floor": Table.of("Over the floor", head, alone),
+        "flask": Table.of("In Flask", ["", *_IN_FLASK], in_flask),
+    }
 
 
 def _over_floor(each: Mapping[str, Any] | None) -> str:

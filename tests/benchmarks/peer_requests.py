@@ -9,7 +9,7 @@ from urllib.parse import quote_plus, urlencode
 
 import attrs
 
-from oauthgrants import Client
+from oauthgrants import Client, Secret
 from oauthgrants.jose import SigningKey
 
 from .asking import AUDIENCE
@@ -87,10 +87,18 @@ class World:
         return str(self.client.scope)
 
     @classmethod
-    def make(cls, algorithm: str | None = None, *, guesses_are_free: bool = False) -> World:
-        """Return a new one, with a new secret and a new key."""
+    def make(
+        cls,
+        algorithm: str | None = None,
+        *,
+        guesses_are_free: bool = False,
+        secret: Secret | None = None,
+    ) -> World:
+        """Return a new one, with a new key, and with a new secret if none is given."""
         client, secret = Client.confidential(
             "service",
+            secret=secret,
+            machine_made=secret is not None,
             grant_types=["client_credentials", "password", "refresh_token"],
             scope="read write",
             default_scope="read",

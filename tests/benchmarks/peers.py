@@ -10,7 +10,6 @@ take the processor away, and do not count then. What the clock says stands besid
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
 from collections.abc import Callable, Generator, Sequence
@@ -27,7 +26,7 @@ from . import report
 from .floor import floor, signature_alone
 from .measuring import Case, Ratio, Timings, interleave
 from .peer_entrants import ROWS, Entrant, Row
-from .peer_footprint import footprint
+from .peer_footprint import imports, kept
 from .peer_oauthgrants import for_asyncio, in_flask, sync
 from .peer_requests import Contender, World
 
@@ -94,14 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 measure(ROWS[name], runner, there, rounds=chosen.rounds, calls=chosen.calls)
             )
             print(_table(measured[-1], chosen.rounds, chosen.calls), flush=True)
-    print(_async_table(measured))
+    tables = {"async": _async_table(measured)}
     if chosen.tokens:
-        print(footprint(there, tokens=chosen.tokens, starts=chosen.starts))
-    if chosen.json is not None:
-        figures = {"machine": machine.splitlines(), "rows": [_figures(each) for each in measured]}
-        chosen.json.write_text(
-            json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        tables["imports"] = imports(there, starts=chosen.starts)
+        tables["kept"] = kept(chosen.tokens)
+    print(*tables.values(), sep="\n")
+    rows = [_figures(each) for each in measured]
+    report.write(chosen.json, machine, tables, rows=rows)
 
 
 @contextmanager
@@ -193,9 +191,9 @@ def _table(measured: Measured, rounds: int, calls: int) -> str:
     )
 
 
-def _async_table(measured: Sequence[Measured]) -> str:
+def _async_table(measured: Sequence[Measured]) -> report.Table:
     rows = [[each.row.name, each.async_over_sync] for each in measured]
-    return report.table(
+    return report.Table.of(
         f"async over sync (goal {ASYNC_GOAL})", ["", "async over sync (middle half)"], rows
     )
 

@@ -2,17 +2,64 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import attrs
+
 import oauthgrants
 
 _MICRO, _MILLI = 1e-6, 1e-3
+
+
+@attrs.frozen
+class Table:
+    """
+    What a benchmark prints and a page shows.
+
+    Attributes:
+        title: A line, without Markdown.
+        head: The names of the columns; the first column is text.
+        rows: Cells, as they are shown.
+    """
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+
+    @classmethod
+    def of(cls, title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+        """Return a table of whatever can be shown."""
+        return cls(title, list(head), [[str(cell) for cell in row] for row in rows])
+
+    def __str__(self) -> str:
+        return table(self.title, self.head, self.rows)
+
+
+def write(path: Path | None, machine: str, tables: Mapping[str, Table], **more: object) -> None:
+    """
+    Write what was measured to *path*, if there is one, for `page` to show.
+
+    Args:
+        path: Where it goes.
+        machine: What `describe_machine` said.
+        tables: By the name that the page calls each by.
+        **more: What a drawing needs.
+    """
+    if path is None:
+        return
+    figures = {
+        "machine": machine.splitlines(),
+        "tables": {name: attrs.asdict(each) for name, each in tables.items()},
+        **more,
+    }
+    path.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def describe_machine(*libraries: str, **servers: str) -> str:

@@ -28,6 +28,7 @@ from oauthgrants.stores.sqlalchemy import AsyncSqlAlchemyStore, SqlAlchemyStore
 
 from . import report
 from .asking import ALICE, Asker, settings_of
+from .async_rivals import settings_for_asyncpg
 from .population import clients
 from .relay import Relay, relay_to
 from .subjects import open_postgresql, open_valkey
@@ -160,13 +161,8 @@ def _psycopg(runner: asyncio.Runner, **settings: Any) -> Generator[Way, None, No
 @contextmanager
 def _asyncpg(runner: asyncio.Runner) -> Generator[Way, None, None]:
     with _postgresql() as (relay, url):
-        # What psycopg takes as options are settings of their own here.
-        options = dict(option.split("=") for option in str(url.query["options"]).split("-c")[1:])
-        settings = {name: value.strip() for name, value in options.items()}
-        engine = create_async_engine(
-            url.difference_update_query(["options"]).set(drivername="postgresql+asyncpg"),
-            connect_args={"server_settings": settings},
-        )
+        bare, settings = settings_for_asyncpg(url)
+        engine = create_async_engine(bare, connect_args={"server_settings": settings})
         try:
             yield Way(relay=relay, store=AsyncSqlAlchemyStore(engine), is_async=True)
         finally:

@@ -261,13 +261,21 @@ def bare(world: World, *, fast: bool = False) -> Contender:
 
 
 def in_flask(world: World, *, fast: bool = False) -> Contender:
+    """Return the same in Flask."""
+    from .peer_flask import ways_of
+
+    name = "Authlib in Flask"
+    return Contender(
+        f"{name}, fast tokens" if fast else name, ways_of(flask_application(world, fast=fast))
+    )
+
+
+def flask_application(world: World, *, fast: bool = False):
     """Return a Flask application with Authlib's server in it."""
     from authlib.integrations.flask_oauth2 import AuthorizationServer as FlaskServer
     from authlib.integrations.flask_oauth2 import ResourceProtector as FlaskProtector
     from authlib.integrations.flask_oauth2 import current_token
     from flask import Flask
-
-    from .peer_flask import ways_of
 
     host = _Host(world)
     app = Flask(__name__)
@@ -293,8 +301,7 @@ def in_flask(world: World, *, fast: bool = False) -> Contender:
     def reports():
         return current_token.client_id
 
-    name = "Authlib in Flask"
-    return Contender(f"{name}, fast tokens" if fast else name, ways_of(app))
+    return app
 
 
 def _set_up(server: AuthorizationServer, host: _Host, world: World, fast: bool) -> None:
