@@ -537,6 +537,21 @@ def test_what_a_process_remembers_is_bounded(world: World, monkeypatch: pytest.M
     assert len(fast._succeeded) == 5
 
 
+def test_what_has_lapsed_is_dropped(world: World) -> None:
+    """So that who knows the secret is answered as quickly as before anybody guessed."""
+    world.configure(throttle=LIMITED)
+    wrong_secret(world, source="198.51.100.1")
+    fast = world.server._token.__self__.authenticator.limited.fast
+    right_secret(world, source="203.0.113.1")
+    assert fast.is_counting
+
+    world.clock.move(days=2)
+    statuses = [right_secret(world, source="203.0.113.1") for _ in range(5)]
+
+    assert statuses == [200] * 5
+    assert not fast.is_counting
+
+
 # Settings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -117,6 +118,7 @@ class LimitedSecrets:
         else:
             self.fast.note_success(client_id, source)
             await self.fast.forget(rules[0][0])
+            self.fast.drop_lapsed(now)
         return matched
 
     async def _find_slow(
@@ -211,6 +213,13 @@ class FastGuesses:
         """Forget what a source got wrong for a client; *pair* stands for both."""
         if self._counted.pop(pair, None) is not None:
             await resolve(self.limiter.attempts.clear_attempts(pair))
+
+    def drop_lapsed(self, now: datetime) -> None:
+        """Drop what counts no more, a few at a time; once all has gone, nothing takes waiting."""
+        with suppress(RuntimeError):  # another thread is at it
+            for digest, counted in tuple(islice(self._counted.items(), 2)):
+                if counted.forgotten_at <= now:
+                    self._counted.pop(digest, None)
 
     def _is_waiting(self, digest: bytes, now: datetime) -> bool:
         counted = self._counted.get(digest)
