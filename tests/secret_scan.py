@@ -53,9 +53,13 @@ _MOST_SHOWN = 50
 _LONGEST = 500
 _FORMATTER = logging.Formatter("%(name)s %(message)s")
 _ORDINARY = frozenset(vars(logging.makeLogRecord({})))
-# No secrets, though tests send them as such: names by which fuzzed requests call their values, and
-# the scope of the tests' users, from an answer whose members are all tried as tokens.
+# No secrets, though tests send them as such: names by which fuzzed requests call their values, the
+# scope of the tests' users, from an answer whose members are all tried as tokens, and plain words.
 _WORDS = _CREDENTIALS | {
+    "$argon2id$",
+    "a refresh token",
+    "an access token",
+    "another one",
     "email profile",
     "authorization_code",
     "client_assertion_type",
@@ -223,6 +227,8 @@ class Reader(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Read *record*, its traceback and what else it has."""
+        if record.name == "django.request":
+            return  # Django's own: the URL as the client has sent it, with whatever is in it
         # A copy: formatting leaves the traceback's text behind, which is the next one's to make.
         further = [f"{value!r}" for name, value in vars(record).items() if name not in _ORDINARY]
         self._scan.note_text("\n".join([_FORMATTER.format(copy(record)), *further]), "a log record")

@@ -77,6 +77,21 @@ issuer = "http://127.0.0.1:8000"
 client_credentials = true
 """
 
+SECRETS = """
+[[clients]]
+client_id = "reports"
+token_endpoint_auth_method = "client_secret_post"
+grant_types = ["client_credentials"]
+[[clients.client_secrets]]
+id = "2025"
+client_secret = "swordfish"
+client_secret_expires_at = 32503680000
+[[clients.client_secrets]]
+id = "2026"
+client_secret = "7Fjfp0ZBr1KtDRbnfVdmIw"
+client_secret_machine_made = true
+"""
+
 CLIENT = """
 [[clients]]
 client_id = "reports"
@@ -170,6 +185,17 @@ def test_what_the_file_says_is_what_the_server_does() -> None:
     assert "invalid_grant" == post(server, client_id="phone", **bob).json()["error"]
     off = post(server, **app, grant_type="client_credentials")
     assert "unsupported_grant_type" == off.json()["error"]
+
+
+@pytest.mark.req("R6819-5.2.3.6-a")
+def test_a_client_of_the_file_may_have_several_secrets() -> None:
+    server = read_server(MINIMAL + SECRETS)
+
+    statuses = [
+        post(server, client_id="reports", client_secret=secret, grant_type="client_credentials")
+        for secret in ("swordfish", "7Fjfp0ZBr1KtDRbnfVdmIw", "wrong")
+    ]
+    assert [200, 200, 401] == [answer.status for answer in statuses]
 
 
 @pytest.mark.parametrize("allowed", [True, False])
@@ -331,6 +357,18 @@ def test_a_secret_that_many_clients_would_garble_warns_with_its_place() -> None:
             + '[[clients]]\nclient_id = "a"\ntoken_endpoint_auth_method = "private_key_jwt"\n'
             + 'jwks = "{}"\njwks_uri = "https://a.example"',
             "clients[0]: client 'a': jwks and jwks_uri do not go together",
+        ),
+        (
+            MINIMAL + SECRETS.replace("[[clients.", 'client_secret = "x"\n[[clients.', 1),
+            "clients[0].client_secret: does not go with client_secrets, which have their own",
+        ),
+        (
+            MINIMAL + SECRETS.replace("client_secret_post", "none"),
+            "clients[0].client_secrets: does not go with token_endpoint_auth_method none",
+        ),
+        (
+            MINIMAL + SECRETS.replace("2026", "2025"),
+            "clients[0].client_secrets[1].id: is the same as that of clients[0].client_secrets[0]",
         ),
         (CLIENT + "jwks = 1", "clients[0].jwks: has to be a table"),
         (CLIENT + 'scope = "a  b"', "clients[0].scope: the scope is malformed"),

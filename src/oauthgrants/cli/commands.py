@@ -117,8 +117,6 @@ def _registry(arguments: Namespace) -> Generator[Registry]:
     from oauthgrants.cli.stores import make_tokens
 
     url, directory = _find_url(arguments)
-    if url == MEMORY:
-        raise CommandError(f"{url}: what is registered there ends with the command")
     with _extra():
         if url.has_tables:
             from oauthgrants.cli.databases import Database
@@ -127,6 +125,8 @@ def _registry(arguments: Namespace) -> Generator[Registry]:
         else:
             tokens = make_tokens(url, directory)
     with closing(tokens), tokens.explained():
+        if url == MEMORY:
+            raise CommandError(f"{url}: what is registered there ends with the command")
         tokens.prepare()
         yield Registry(tokens)
 
