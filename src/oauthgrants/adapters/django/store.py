@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -79,28 +79,28 @@ class AsyncDjangoStore:
         self.sync = DjangoStore(using=using, users=users)
         """The same store, for sync code."""
 
-    add_client: Final = _in_async(DjangoStore.add_client)
-    replace_client: Final = _in_async(DjangoStore.replace_client)
-    find_client: Final = _in_async(DjangoStore.find_client)
-    replace_client_secret: Final = _in_async(DjangoStore.replace_client_secret)
-    find_user: Final = _in_async(DjangoStore.find_user)
-    find_user_by_sub: Final = _in_async(DjangoStore.find_user_by_sub)
-    replace_password_hash: Final = _in_async(DjangoStore.replace_password_hash)
-    save_tokens: Final = _in_async(DjangoStore.save_tokens)
-    find_access_token: Final = _in_async(DjangoStore.find_access_token)
-    find_refresh_token: Final = _in_async(DjangoStore.find_refresh_token)
-    rotate_refresh_token: Final = _in_async(DjangoStore.rotate_refresh_token)
-    revoke_family: Final = _in_async(DjangoStore.revoke_family)
-    revoke_access_token: Final = _in_async(DjangoStore.revoke_access_token)
-    save_mfa_token: Final = _in_async(DjangoStore.save_mfa_token)
-    find_mfa_token: Final = _in_async(DjangoStore.find_mfa_token)
-    take_mfa_token: Final = _in_async(DjangoStore.take_mfa_token)
-    deny: Final = _in_async(DjangoStore.deny)
-    is_denied: Final = _in_async(DjangoStore.is_denied)
-    add_if_absent: Final = _in_async(DjangoStore.add_if_absent)
-    begin_attempt: Final = _in_async(DjangoStore.begin_attempt)
-    withdraw_attempt: Final = _in_async(DjangoStore.withdraw_attempt)
-    clear_attempts: Final = _in_async(DjangoStore.clear_attempts)
-    remember_source: Final = _in_async(DjangoStore.remember_source)
-    is_known_source: Final = _in_async(DjangoStore.is_known_source)
-    delete_expired: Final = _in_async(DjangoStore.delete_expired)
+    add_client = _in_async(DjangoStore.add_client)
+    replace_client = _in_async(DjangoStore.replace_client)
+    find_client = _in_async(DjangoStore.find_client)
+    replace_client_secret = _in_async(DjangoStore.replace_client_secret)
+    find_user = _in_async(DjangoStore.find_user)
+    find_user_by_sub = _in_async(DjangoStore.find_user_by_sub)
+    replace_password_hash = _in_async(DjangoStore.replace_password_hash)
+    save_tokens = _in_async(DjangoStore.save_tokens)
+    find_access_token = _in_async(DjangoStore.find_access_token)
+    find_refresh_token = _in_async(DjangoStore.find_refresh_token)
+    rotate_refresh_token = _in_async(DjangoStore.rotate_refresh_token)
+    revoke_family = _in_async(DjangoStore.revoke_family)
+    revoke_access_token = _in_async(DjangoStore.revoke_access_token)
+    save_mfa_token = _in_async(DjangoStore.save_mfa_token)
+    find_mfa_token = _in_async(DjangoStore.find_mfa_token)
+    take_mfa_token = _in_async(DjangoStore.take_mfa_token)
+    deny = _in_async(DjangoStore.deny)
+    is_denied = _in_async(DjangoStore.is_denied)
+    add_if_absent = _in_async(DjangoStore.add_if_absent)
+    begin_attempt = _in_async(DjangoStore.begin_attempt)
+    withdraw_attempt = _in_async(DjangoStore.withdraw_attempt)
+    clear_attempts = _in_async(DjangoStore.clear_attempts)
+    remember_source = _in_async(DjangoStore.remember_source)
+    is_known_source = _in_async(DjangoStore.is_known_source)
+    delete_expired = _in_async(DjangoStore.delete_expired)
