@@ -12,8 +12,9 @@ from oauthgrants import HttpResponse, Secret
 from oauthgrants.jose import SigningKey, encode
 from oauthgrants.sender_constraints.dpop_rules import DpopRules
 from oauthgrants.sender_constraints.proof_checks import hash_of
+from oauthgrants.testing.clock import MovableClock
 from resource_support import API, jws, key
-from support import ISSUER, SettableClock
+from support import ISSUER
 
 NONCE_KEY = bytes(range(32))
 TOKEN_URL = f"{ISSUER}/token"
@@ -58,7 +59,7 @@ def public_jwk(signer: SigningKey) -> dict[str, Any]:
 class Prover:
     """Makes proofs; *header* and *claims* replace the usual members, None takes one away."""
 
-    clock: SettableClock
+    clock: MovableClock
     signer: SigningKey = attrs.field(factory=key)
 
     @property
@@ -104,7 +105,7 @@ def nonces_of(response: HttpResponse) -> list[str]:
     return [value for name, value in response.headers if name == "DPoP-Nonce"]
 
 
-def at(clock: SettableClock, moment: float) -> None:
+def at(clock: MovableClock, moment: float) -> None:
     clock.now = datetime.fromtimestamp(moment, clock.now.tzinfo)
 
 

@@ -6,14 +6,12 @@ import asyncio
 import base64
 import warnings
 from contextvars import copy_context
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import quote_plus, urlencode
 
 import attrs
 
 from oauthgrants import (
-    Argon2idHasher,
     AsyncAuthorizationServer,
     AuthorizationServer,
     Client,
@@ -28,24 +26,13 @@ from oauthgrants import (
 )
 from oauthgrants.events import Event
 from oauthgrants.grants.password import PasswordGrantWarning
+from oauthgrants.testing.clock import MovableClock
+from oauthgrants.testing.oauth import CHEAP_HASHER
 
 ISSUER = "https://auth.example.com"
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
-CHEAP = Argon2idHasher(memory_cost=8, time_cost=1, lanes=1)
+CHEAP = CHEAP_HASHER
 Colour = Literal["sync", "async"]
-
-
-class SettableClock:
-    """A clock that tests move."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def move(self, **by: float) -> None:
-        self.now += timedelta(**by)
 
 
 class ListSink:
@@ -83,7 +70,7 @@ class World:
 
     colour: Colour
     runner: asyncio.Runner
-    clock: SettableClock = attrs.field(factory=SettableClock)
+    clock: MovableClock = attrs.field(factory=MovableClock)
     store: MemoryStore = attrs.field(
         default=attrs.Factory(lambda self: MemoryStore(clock=self.clock), takes_self=True)
     )

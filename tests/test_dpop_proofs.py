@@ -33,12 +33,12 @@ from oauthgrants.sender_constraints.proof_checks import hash_of
 from oauthgrants.sender_constraints.proofs import parse_proof
 from oauthgrants.sender_constraints.seen_proofs import SeenProofs
 from oauthgrants.sender_constraints.target_uris import normalise, origin_of
+from oauthgrants.testing.clock import MovableClock
 from resource_support import jws, key
-from support import SettableClock
 
 req = pytest.mark.req
 PRINTED_API = "https://resource.example.org/protectedresource"
-CLOCK = SettableClock()
+CLOCK = MovableClock()
 PROVER = Prover(CLOCK)
 
 
@@ -502,7 +502,7 @@ def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.Monk
 
 @req("R9449-11.1-a")
 def test_what_was_seen_is_known_until_it_has_expired() -> None:
-    clock = SettableClock()
+    clock = MovableClock()
     seen = SeenProofs(clock)
     until = clock.now + timedelta(seconds=60)
 
@@ -515,7 +515,7 @@ def test_what_was_seen_is_known_until_it_has_expired() -> None:
 
 
 def test_what_has_expired_takes_no_room() -> None:
-    clock = SettableClock()
+    clock = MovableClock()
     seen = SeenProofs(clock)
     for number in range(1000):
         seen.add_if_absent(number.to_bytes(32), clock.now + timedelta(seconds=10))

@@ -12,8 +12,9 @@ import pytest
 from oauthgrants import AccessToken, Client, MemoryStore, RefreshToken, Scope, User
 from oauthgrants.attempts import AttemptLimit
 from oauthgrants.ports import Rotation
+from oauthgrants.testing.clock import MovableClock
 from oauthgrants.testing.store_samples import make_mfa_token
-from support import SettableClock, World
+from support import World
 
 req = pytest.mark.req
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,7 +153,7 @@ def test_an_access_token_is_revoked_and_no_refresh_token() -> None:
 
 
 def test_what_is_denied_twice_is_denied_for_longer() -> None:
-    clock = SettableClock()
+    clock = MovableClock()
     store = MemoryStore(clock=clock)
     for hours in (1, 3, 2, 3):
         store.deny("twice", clock() + hours * HOUR)
@@ -223,7 +224,7 @@ def sizes(store: MemoryStore) -> dict[str, int]:
     return {name: size for name in names if (size := len(vars(store)[name]))}
 
 
-def fill(store: MemoryStore, clock: SettableClock, kind: str) -> None:
+def fill(store: MemoryStore, clock: MovableClock, kind: str) -> None:
     """Put ten of each kind that expires into *store*; they do so within three hours."""
     now = clock()
     for n in range(10):
@@ -237,7 +238,7 @@ def fill(store: MemoryStore, clock: SettableClock, kind: str) -> None:
 
 def test_whatever_expires_is_dropped_as_more_of_its_kind_comes() -> None:
     """A few at a time: four for each that comes, until none is left."""
-    clock = SettableClock()
+    clock = MovableClock()
     store = MemoryStore(clock=clock)
     fill(store, clock, "a")
     full = sizes(store)
@@ -258,7 +259,7 @@ def test_whatever_expires_is_dropped_as_more_of_its_kind_comes() -> None:
 
 def test_whatever_expires_is_deleted() -> None:
     """As much as is asked for, of whatever kind."""
-    clock = SettableClock()
+    clock = MovableClock()
     store = MemoryStore(clock=clock)
     fill(store, clock, "a")
     store.save_tokens(access("a", clock()), None)

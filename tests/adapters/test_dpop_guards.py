@@ -33,7 +33,7 @@ from oauthgrants.adapters.mcp import ResourceTokenVerifier
 from oauthgrants.adapters.wsgi_guard import WsgiGuard
 from oauthgrants.hashing import token_digest
 from oauthgrants.ports import never_blocks
-from support import SettableClock
+from oauthgrants.testing.clock import MovableClock
 
 req = pytest.mark.req
 API = "https://api.example.com"
@@ -65,7 +65,7 @@ class Tokens:
 
 @pytest.fixture
 def prover() -> Prover:
-    return Prover(SettableClock())
+    return Prover(MovableClock())
 
 
 def settings_of(prover: Prover, **dpop: Any) -> dict[str, Any]:

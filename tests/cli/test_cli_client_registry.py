@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from oauthgrants import AuthorizationServer, ClientCredentialsGrant, HttpRequest
+from oauthgrants import AuthorizationServer, Client, ClientCredentialsGrant, HttpRequest
 from oauthgrants.cli import main
 from oauthgrants.events import Event, TokenIssued
+from oauthgrants.sealed import SealingKey
 from oauthgrants.stores.sqlalchemy import SqlAlchemyStore
 
 Capture = pytest.CaptureFixture[str]
@@ -150,6 +151,20 @@ def test_a_public_client_has_no_secret_and_gets_none(cli: Cli) -> None:
 
     assert "client_secret" not in out
     assert "goes with no client_secret" in cli("secret", "phone", status=1)
+
+
+def test_a_secret_that_the_server_has_to_read_is_the_servers_to_make(cli: Cli) -> None:
+    cli.add()
+    signer, _ = Client.confidential(
+        "signer",
+        token_endpoint_auth_method="client_secret_jwt",
+        sealing_key=SealingKey.generate(),
+    )
+    engine = create_engine(cli.url)
+    SqlAlchemyStore(engine).add_client(signer)
+    engine.dispose()
+
+    assert "signs with its secret" in cli("secret", "signer", status=1)
 
 
 @pytest.mark.parametrize(

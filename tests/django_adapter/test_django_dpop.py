@@ -19,7 +19,7 @@ from oauthgrants.adapters.django import rest_framework as drf
 from oauthgrants.adapters.django.guards import require_token
 from oauthgrants.hashing import token_digest
 from oauthgrants.ports import never_blocks
-from support import SettableClock
+from oauthgrants.testing.clock import MovableClock
 
 pytestmark = [
     pytest.mark.usefixtures("database"),
@@ -76,7 +76,7 @@ class Tokens:
 
 
 def prover_of_now() -> Prover:
-    clock = SettableClock()
+    clock = MovableClock()
     clock.now = datetime.now(UTC)
     return Prover(clock)
 

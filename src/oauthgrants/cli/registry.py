@@ -73,6 +73,11 @@ class Registry:
         """
         now = datetime.now(UTC)
         client = self._find(client_id)
+        if client.token_endpoint_auth_method == "client_secret_jwt":
+            raise CommandError(
+                f"client {client_id!r} signs with its secret, which only the server's sealing key "
+                "can keep: call Client.make_secret there"
+            )
         try:
             kept, secret = client.make_secret(
                 expires_at=None if expires_in is None else now + expires_in
