@@ -29,7 +29,7 @@ from oauthgrants.stores.sqlalchemy import (
     stores,
 )
 from oauthgrants.stores.sqlalchemy.statements import Statements
-from oauthgrants.stores.sqlalchemy.work import Work
+from oauthgrants.stores.sqlalchemy.stores import Rows
 from oauthgrants.testing.store_samples import (
     DAY,
     HOUR,
@@ -366,11 +366,11 @@ class DriverError(Exception):
 
 def failing(
     times: int, error: Exception, kind: type[OperationalError | IntegrityError]
-) -> tuple[Callable[[Work], str], list[int]]:
+) -> tuple[Callable[[Rows], str], list[int]]:
     """Return an operation that fails so many times, and a list that grows with each try."""
     tries: list[int] = []
 
-    def operation(_: Work) -> str:
+    def operation(_: Rows) -> str:
         tries.append(1)
         if len(tries) <= times:
             raise kind("UPDATE", {}, error)

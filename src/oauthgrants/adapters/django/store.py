@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable
+from datetime import datetime
+from typing import ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
+from typing_extensions import override
 
 from oauthgrants.adapters.django.stored_clients import StoredClients
 from oauthgrants.adapters.django.stored_limits import StoredLimits
 from oauthgrants.adapters.django.stored_tokens import StoredTokens
 from oauthgrants.adapters.django.users import DjangoUsers
+from oauthgrants.stores.colours import InAsync, Operation, find_operation
 from oauthgrants.users import User
 
 P = ParamSpec("P")
@@ -46,20 +48,7 @@ class DjangoStore(StoredClients, StoredTokens, StoredLimits):
         self.users.replace_password_hash(sub, old, new)
 
 
-def _in_async(
-    method: Callable[Concatenate[DjangoStore, P], T],
-) -> Callable[Concatenate[AsyncDjangoStore, P], Awaitable[T]]:
-    """Return *method* as one of `AsyncDjangoStore`."""
-    in_thread = sync_to_async(method, thread_sensitive=True)
-
-    @wraps(method)
-    async def call(self: AsyncDjangoStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await in_thread(self.sync, *args, **kwargs)
-
-    return call
-
-
-class AsyncDjangoStore:
+class AsyncDjangoStore(InAsync):
     """
     Fills every port on Django's ORM, for `AsyncAuthorizationServer`.
 
@@ -79,28 +68,13 @@ class AsyncDjangoStore:
         self.sync = DjangoStore(using=using, users=users)
         """The same store, for sync code."""
 
-    add_client = _in_async(DjangoStore.add_client)
-    replace_client = _in_async(DjangoStore.replace_client)
-    find_client = _in_async(DjangoStore.find_client)
-    replace_client_secret = _in_async(DjangoStore.replace_client_secret)
-    find_user = _in_async(DjangoStore.find_user)
-    find_user_by_sub = _in_async(DjangoStore.find_user_by_sub)
-    replace_password_hash = _in_async(DjangoStore.replace_password_hash)
-    save_tokens = _in_async(DjangoStore.save_tokens)
-    find_access_token = _in_async(DjangoStore.find_access_token)
-    find_refresh_token = _in_async(DjangoStore.find_refresh_token)
-    rotate_refresh_token = _in_async(DjangoStore.rotate_refresh_token)
-    revoke_family = _in_async(DjangoStore.revoke_family)
-    revoke_access_token = _in_async(DjangoStore.revoke_access_token)
-    save_mfa_token = _in_async(DjangoStore.save_mfa_token)
-    find_mfa_token = _in_async(DjangoStore.find_mfa_token)
-    take_mfa_token = _in_async(DjangoStore.take_mfa_token)
-    deny = _in_async(DjangoStore.deny)
-    is_denied = _in_async(DjangoStore.is_denied)
-    add_if_absent = _in_async(DjangoStore.add_if_absent)
-    begin_attempt = _in_async(DjangoStore.begin_attempt)
-    withdraw_attempt = _in_async(DjangoStore.withdraw_attempt)
-    clear_attempts = _in_async(DjangoStore.clear_attempts)
-    remember_source = _in_async(DjangoStore.remember_source)
-    is_known_source = _in_async(DjangoStore.is_known_source)
-    delete_expired = _in_async(DjangoStore.delete_expired)
+    @override
+    async def _perform(self, operation: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._in_thread(find_operation(self.sync, operation), *args, **kwargs)
+
+    async def delete_expired(self, now: datetime, limit: int) -> int:
+        """Delete what has expired, *limit* of it at most, and say how many."""
+        return await self._in_thread(self.sync.delete_expired, now, limit)
+
+    async def _in_thread(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await sync_to_async(method, thread_sensitive=True)(*args, **kwargs)

@@ -14,19 +14,10 @@ from oauthgrants.stores.redis.keyspace import Keyspace
 _KEEPS_ALL = "noeviction"
 
 
-async def check_eviction(keys: Keyspace) -> bool:
-    """
-    Warn if the server may evict keys when its memory is full; call it once, at the start.
-
-    Without its key a sign-in has ended, a JWT that was denied is valid again, and what may be
-    used once may be used twice. The warning goes to the logger ``oauthgrants``.
-
-    Returns:
-        Whether it may: its ``maxmemory-policy`` is another than ``noeviction``. A server that
-        does not say, counts as one that may not.
-    """
+async def check_eviction(keyspace: Keyspace) -> bool:
+    """Warn if the server may evict keys when its memory is full, and return whether it may."""
     try:
-        policies = set(_policies(await _ask(keys)))
+        policies = set(_policies(await _ask(keyspace)))
     except ResponseError:
         # The host's account may not ask.
         return False
@@ -41,10 +32,12 @@ async def check_eviction(keys: Keyspace) -> bool:
     return bool(policies)
 
 
-async def _ask(keys: Keyspace) -> dict[str, Any]:
+async def _ask(keyspace: Keyspace) -> dict[str, Any]:
     # CONFIG would tell too, and is forbidden at many who run servers for others.
-    options = {"target_nodes": "primaries"} if keys.is_cluster else {}
-    answer: dict[str, Any] = await resolve(keys.client.execute_command("INFO", "memory", **options))
+    options = {"target_nodes": "primaries"} if keyspace.is_cluster else {}
+    answer: dict[str, Any] = await resolve(
+        keyspace.client.execute_command("INFO", "memory", **options)
+    )
     return answer
 
 

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import redis
 import redis.asyncio
+from typing_extensions import override
 
 from oauthgrants.ports import Clock, run, utc_now
-from oauthgrants.stores.redis import eviction, registrations, remembered, tokens
-from oauthgrants.stores.redis.keyspace import Keyspace
+from oauthgrants.stores.colours import Operation, UsersInAsync, UsersInSync, find_operation
+from oauthgrants.stores.redis.eviction import check_eviction
+from oauthgrants.stores.redis.registrations import RegistrationKeys
+from oauthgrants.stores.redis.remembered import RememberedKeys
+from oauthgrants.stores.redis.tokens import TokenKeys
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_Operation = Callable[Concatenate[Keyspace, P], Coroutine[Any, Any, T]]
+
+class Keys(RegistrationKeys, TokenKeys, RememberedKeys):
+    """All that a store does, on clients of either colour; one that is sync never suspends."""
 
 
-def _in_sync(operation: _Operation[P, T]) -> Callable[Concatenate[RedisStore, P], T]:
-    """Return *operation* as a method of `RedisStore`."""
-
-    @wraps(operation)
-    def method(self: RedisStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return run(operation(self.keyspace, *args, **kwargs))
-
-    return method
-
-
-def _in_async(
-    operation: _Operation[P, T],
-) -> Callable[Concatenate[AsyncRedisStore, P], Awaitable[T]]:
-    """Return *operation* as a method of `AsyncRedisStore`."""
-
-    @wraps(operation)
-    async def method(self: AsyncRedisStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        # If many tasks are the first to use it, a cluster's client of redis-py 8 sends their
-        # commands to the wrong servers, and fails.
-        await self.client.initialize()
-        return await operation(self.keyspace, *args, **kwargs)
-
-    return method
-
-
-class RedisStore:
+class RedisStore(UsersInSync):
     """
     Fills every port on a server or cluster, for `AuthorizationServer`.
 
@@ -76,41 +55,29 @@ class RedisStore:
         _require_client(client, redis.Redis, redis.RedisCluster)
         self.client = client
         """The host's."""
-        self.keyspace = Keyspace(client, prefix, clock, isinstance(client, redis.RedisCluster))
+        self.keyspace: Keys = Keys(client, prefix, clock, isinstance(client, redis.RedisCluster))
         """Where the store keeps what it keeps."""
 
-    add_client = _in_sync(registrations.add_client)
-    replace_client = _in_sync(registrations.replace_client)
-    find_client = _in_sync(registrations.find_client)
-    replace_client_secret = _in_sync(registrations.replace_client_secret)
-    add_client_secret = _in_sync(registrations.add_client_secret)
-    delete_client_secret = _in_sync(registrations.delete_client_secret)
-    add_user = _in_sync(registrations.add_user)
-    replace_user = _in_sync(registrations.replace_user)
-    find_user = _in_sync(registrations.find_user)
-    find_user_by_sub = _in_sync(registrations.find_user_by_sub)
-    replace_password_hash = _in_sync(registrations.replace_password_hash)
-    save_tokens = _in_sync(tokens.save_tokens)
-    find_access_token = _in_sync(tokens.find_access_token)
-    find_refresh_token = _in_sync(tokens.find_refresh_token)
-    rotate_refresh_token = _in_sync(tokens.rotate_refresh_token)
-    revoke_family = _in_sync(tokens.revoke_family)
-    revoke_access_token = _in_sync(tokens.revoke_access_token)
-    save_mfa_token = _in_sync(tokens.save_mfa_token)
-    find_mfa_token = _in_sync(tokens.find_mfa_token)
-    take_mfa_token = _in_sync(tokens.take_mfa_token)
-    deny = _in_sync(remembered.deny)
-    is_denied = _in_sync(remembered.is_denied)
-    add_if_absent = _in_sync(remembered.add_if_absent)
-    begin_attempt = _in_sync(remembered.begin_attempt)
-    withdraw_attempt = _in_sync(remembered.withdraw_attempt)
-    clear_attempts = _in_sync(remembered.clear_attempts)
-    remember_source = _in_sync(remembered.remember_source)
-    is_known_source = _in_sync(remembered.is_known_source)
-    check_eviction = _in_sync(eviction.check_eviction)
+    @override
+    def _perform(self, operation: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        answer: T = run(find_operation(self.keyspace, operation)(*args, **kwargs))
+        return answer
+
+    def check_eviction(self) -> bool:
+        """
+        Warn if the server may evict keys when its memory is full; call it once, at the start.
+
+        Without its key a sign-in has ended, a JWT that was denied is valid again, and what may be
+        used once may be used twice. The warning goes to the logger ``oauthgrants``.
+
+        Returns:
+            Whether it may: its ``maxmemory-policy`` is another than ``noeviction``. A server that
+            does not say, counts as one that may not.
+        """
+        return run(check_eviction(self.keyspace))
 
 
-class AsyncRedisStore:
+class AsyncRedisStore(UsersInAsync):
     """
     Fills every port on a server or cluster, for `AsyncAuthorizationServer`.
 
@@ -141,40 +108,26 @@ class AsyncRedisStore:
         _require_client(client, redis.asyncio.Redis, redis.asyncio.RedisCluster)
         self.client = client
         """The host's."""
-        self.keyspace = Keyspace(
+        self.keyspace: Keys = Keys(
             client, prefix, clock, isinstance(client, redis.asyncio.RedisCluster)
         )
         """Where the store keeps what it keeps."""
 
-    add_client = _in_async(registrations.add_client)
-    replace_client = _in_async(registrations.replace_client)
-    find_client = _in_async(registrations.find_client)
-    replace_client_secret = _in_async(registrations.replace_client_secret)
-    add_client_secret = _in_async(registrations.add_client_secret)
-    delete_client_secret = _in_async(registrations.delete_client_secret)
-    add_user = _in_async(registrations.add_user)
-    replace_user = _in_async(registrations.replace_user)
-    find_user = _in_async(registrations.find_user)
-    find_user_by_sub = _in_async(registrations.find_user_by_sub)
-    replace_password_hash = _in_async(registrations.replace_password_hash)
-    save_tokens = _in_async(tokens.save_tokens)
-    find_access_token = _in_async(tokens.find_access_token)
-    find_refresh_token = _in_async(tokens.find_refresh_token)
-    rotate_refresh_token = _in_async(tokens.rotate_refresh_token)
-    revoke_family = _in_async(tokens.revoke_family)
-    revoke_access_token = _in_async(tokens.revoke_access_token)
-    save_mfa_token = _in_async(tokens.save_mfa_token)
-    find_mfa_token = _in_async(tokens.find_mfa_token)
-    take_mfa_token = _in_async(tokens.take_mfa_token)
-    deny = _in_async(remembered.deny)
-    is_denied = _in_async(remembered.is_denied)
-    add_if_absent = _in_async(remembered.add_if_absent)
-    begin_attempt = _in_async(remembered.begin_attempt)
-    withdraw_attempt = _in_async(remembered.withdraw_attempt)
-    clear_attempts = _in_async(remembered.clear_attempts)
-    remember_source = _in_async(remembered.remember_source)
-    is_known_source = _in_async(remembered.is_known_source)
-    check_eviction = _in_async(eviction.check_eviction)
+    @override
+    async def _perform(self, operation: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        await self._initialize()
+        answer: T = await find_operation(self.keyspace, operation)(*args, **kwargs)
+        return answer
+
+    async def check_eviction(self) -> bool:
+        """Do what `RedisStore.check_eviction` does."""
+        await self._initialize()
+        return await check_eviction(self.keyspace)
+
+    async def _initialize(self) -> None:
+        # If many tasks are the first to use it, a cluster's client of redis-py 8 sends their
+        # commands to the wrong servers, and fails.
+        await self.client.initialize()
 
 
 def _require_client(client: object, *kinds: type[Any]) -> None:

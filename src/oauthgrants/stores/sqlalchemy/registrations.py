@@ -12,9 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from oauthgrants.client_secrets import ClientSecret
 from oauthgrants.clients import Client
-from oauthgrants.stores.sqlalchemy.work import (
-    Work,
-    find_one,
+from oauthgrants.stores.sqlalchemy.transaction import (
+    Transaction,
     is_text,
     require_text,
     single,
@@ -23,53 +22,120 @@ from oauthgrants.stores.sqlalchemy.work import (
 from oauthgrants.users import User
 
 
-def add_client(work: Work, client: Client) -> None:
-    """
-    Register *client*.
+class RegistrationRows(Transaction):
+    """Fills `ClientStore` and `UserStore`, and registers both."""
 
-    Raises:
-        ValueError: Its ``client_id`` is a client's (RFC 6749, 2.2) or a user's ``sub``
-            (RFC 9700, 4.15.1).
-    """
-    row = to_row(client)
-    secrets = _to_rows(client)
-    try:
-        work.connection.execute(work.statements.add_identifier, {"identifier": client.client_id})
-    except IntegrityError as taken:
-        raise ValueError(
-            f"client_id {client.client_id!r} is registered already, or is a user's sub"
-        ) from taken
-    work.connection.execute(work.statements.add_client, row)
-    if secrets:
-        work.connection.execute(work.statements.add_client_secret, secrets)
+    def add_client(self, client: Client) -> None:
+        """Register *client*."""
+        row = to_row(client)
+        secrets = _to_rows(client)
+        try:
+            self.connection.execute(
+                self.statements.add_identifier, {"identifier": client.client_id}
+            )
+        except IntegrityError as taken:
+            raise ValueError(
+                f"client_id {client.client_id!r} is registered already, or is a user's sub"
+            ) from taken
+        self.connection.execute(self.statements.add_client, row)
+        if secrets:
+            self.connection.execute(self.statements.add_client_secret, secrets)
 
+    def replace_client(self, client: Client) -> None:
+        """Keep *client* in the place of the one with its ``client_id``."""
+        secrets = _to_rows(client)
+        key = {"key": client.client_id}
+        replaced = self.connection.execute(self.statements.replace_client, to_row(client) | key)
+        if not replaced.rowcount:
+            raise KeyError(client.client_id)
+        self.connection.execute(self.statements.delete_client_secrets, key)
+        if secrets:
+            self.connection.execute(self.statements.add_client_secret, secrets)
 
-def replace_client(work: Work, client: Client) -> None:
-    """
-    Keep *client* in the place of the one with its ``client_id``.
+    @single
+    def find_client(self, client_id: str) -> Client | None:
+        """Return the client with this id, None if there is none."""
+        if not is_text(client_id):
+            return None
+        found = self.connection.execute(self.statements.find_client, {"key": client_id})
+        columns = tuple(found.keys())
+        rows = tuple(map(tuple, found.all()))
+        return _to_client(columns, rows) if rows else None
 
-    Raises:
-        KeyError: There is none.
-    """
-    secrets = _to_rows(client)
-    key = {"key": client.client_id}
-    replaced = work.connection.execute(work.statements.replace_client, to_row(client) | key)
-    if not replaced.rowcount:
-        raise KeyError(client.client_id)
-    work.connection.execute(work.statements.delete_client_secrets, key)
-    if secrets:
-        work.connection.execute(work.statements.add_client_secret, secrets)
+    @single
+    def replace_client_secret(self, client_id: str, old: ClientSecret, new: ClientSecret) -> None:
+        """Keep *new* in the place of *old*."""
+        values = attrs.asdict(new)
+        condition = {f"by_{name}": value for name, value in attrs.asdict(old).items()}
+        self.connection.execute(
+            self.statements.replace_client_secret, {"key": client_id, **condition, **values}
+        )
 
+    def add_client_secret(
+        self,
+        client_id: str,
+        secret: ClientSecret,
+        *,
+        others_expire_at: datetime | None = None,
+    ) -> None:
+        """Let a client authenticate by *secret* too, as `Client.with_secret` says."""
+        client = self._lock_client(client_id)
+        self.replace_client(client.with_secret(secret, others_expire_at=others_expire_at))
 
-@single
-def find_client(work: Work, client_id: str) -> Client | None:
-    """Return the client with this id, None if there is none."""
-    if not is_text(client_id):
-        return None
-    found = work.connection.execute(work.statements.find_client, {"key": client_id})
-    columns = tuple(found.keys())
-    rows = tuple(map(tuple, found.all()))
-    return _to_client(columns, rows) if rows else None
+    def delete_client_secret(self, client_id: str, secret_id: str) -> None:
+        """Let a client no longer authenticate by one of its secrets."""
+        self.replace_client(self._lock_client(client_id).without_secret(secret_id))
+
+    def _lock_client(self, client_id: str) -> Client:
+        """Return the client; nobody else changes its secrets until the transaction ends."""
+        require_text(client_id)
+        self.connection.execute(self.statements.lock_client, {"key": client_id})
+        client = self.find_client(client_id)
+        if client is None:
+            raise KeyError(client_id)
+        return client
+
+    def add_user(self, user: User) -> None:
+        """Add *user*."""
+        require_text(user.username)
+        try:
+            self.connection.execute(self.statements.add_identifier, {"identifier": user.sub})
+            self.connection.execute(self.statements.add_user, to_row(user))
+        except IntegrityError as taken:
+            raise ValueError(
+                f"username {user.username!r} or sub {user.sub!r} exists already, or the sub is a "
+                "client_id"
+            ) from taken
+
+    def replace_user(self, user: User) -> None:
+        """Keep *user* in the place of the one with its ``sub``."""
+        try:
+            replaced = self.connection.execute(
+                self.statements.replace_user, to_row(user) | {"key": user.sub}
+            )
+        except IntegrityError as taken:
+            raise ValueError(f"username {user.username!r} exists already") from taken
+        if not replaced.rowcount:
+            raise KeyError(user.sub)
+
+    @single
+    def find_user(self, username: str) -> User | None:
+        """Return the user who types *username*, None if there is none."""
+        row = self.find_one(self.statements.find_user, username)
+        return None if row is None else User(**row)
+
+    @single
+    def find_user_by_sub(self, sub: str) -> User | None:
+        """Return the user with this subject identifier, None if there is none."""
+        row = self.find_one(self.statements.find_user_by_sub, sub)
+        return None if row is None else User(**row)
+
+    @single
+    def replace_password_hash(self, sub: str, old: str, new: str) -> None:
+        """Keep *new* in the place of *old*."""
+        self.connection.execute(
+            self.statements.replace_password_hash, {"key": sub, "old": old, "password_hash": new}
+        )
 
 
 @lru_cache(maxsize=1000)  # it is read for every request, and says the same nearly every time
@@ -87,114 +153,6 @@ def _to_client(columns: tuple[str, ...], rows: tuple[tuple[Any, ...], ...]) -> C
             if row["of_secret_hash"] is not None
         ),
         **{name: value for name, value in named[0].items() if not name.startswith("of_secret_")},
-    )
-
-
-@single
-def replace_client_secret(work: Work, client_id: str, old: ClientSecret, new: ClientSecret) -> None:
-    """Keep *new* in the place of *old*."""
-    values = attrs.asdict(new)
-    condition = {f"by_{name}": value for name, value in attrs.asdict(old).items()}
-    work.connection.execute(
-        work.statements.replace_client_secret, {"key": client_id, **condition, **values}
-    )
-
-
-def add_client_secret(
-    work: Work,
-    client_id: str,
-    secret: ClientSecret,
-    *,
-    others_expire_at: datetime | None = None,
-) -> None:
-    """
-    Let a client authenticate by *secret* too, as `Client.with_secret` says.
-
-    Raises:
-        InvalidClientMetadata: It authenticates without secrets, or has one of this id.
-        KeyError: There is no such client.
-    """
-    client = _lock_client(work, client_id)
-    replace_client(work, client.with_secret(secret, others_expire_at=others_expire_at))
-
-
-def delete_client_secret(work: Work, client_id: str, secret_id: str) -> None:
-    """
-    Let a client no longer authenticate by one of its secrets.
-
-    Raises:
-        InvalidClientMetadata: It has none of this id, or no other.
-        KeyError: There is no such client.
-    """
-    replace_client(work, _lock_client(work, client_id).without_secret(secret_id))
-
-
-def _lock_client(work: Work, client_id: str) -> Client:
-    """Return the client; nobody else changes its secrets until the transaction ends."""
-    require_text(client_id)
-    work.connection.execute(work.statements.lock_client, {"key": client_id})
-    client = find_client(work, client_id)
-    if client is None:
-        raise KeyError(client_id)
-    return client
-
-
-def add_user(work: Work, user: User) -> None:
-    """
-    Add *user*.
-
-    Raises:
-        ValueError: The ``username`` or ``sub`` is a user's, or the ``sub`` a ``client_id``
-            (RFC 9700, 4.15.1).
-    """
-    require_text(user.username)
-    try:
-        work.connection.execute(work.statements.add_identifier, {"identifier": user.sub})
-        work.connection.execute(work.statements.add_user, to_row(user))
-    except IntegrityError as taken:
-        raise ValueError(
-            f"username {user.username!r} or sub {user.sub!r} exists already, or the sub is a "
-            "client_id"
-        ) from taken
-
-
-def replace_user(work: Work, user: User) -> None:
-    """
-    Keep *user* in the place of the one with its ``sub``.
-
-    Raises:
-        KeyError: There is none.
-        ValueError: The ``username`` is another user's.
-    """
-    try:
-        replaced = work.connection.execute(
-            work.statements.replace_user, to_row(user) | {"key": user.sub}
-        )
-    except IntegrityError as taken:
-        raise ValueError(f"username {user.username!r} exists already") from taken
-    if not replaced.rowcount:
-        raise KeyError(user.sub)
-
-
-@single
-def find_user(work: Work, username: str) -> User | None:
-    """Return the user who types *username*, None if there is none."""
-    row = find_one(work, work.statements.find_user, username)
-    return None if row is None else User(**row)
-
-
-@single
-def find_user_by_sub(work: Work, sub: str) -> User | None:
-    """Return the user with this subject identifier, None if there is none."""
-    row = find_one(work, work.statements.find_user_by_sub, sub)
-    return None if row is None else User(**row)
-
-
-@single
-def replace_password_hash(work: Work, sub: str, old: str, new: str) -> None:
-    """Keep *new* in the place of *old*."""
-    work.connection.execute(
-        work.statements.replace_password_hash, {"key": sub, "old": old, "password_hash": new}
     )
 
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from functools import wraps
+from datetime import datetime
 from random import random
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
+from typing_extensions import override
 
-from oauthgrants.stores.sqlalchemy import attempts, expiry, registrations, sign_ins, tokens
+from oauthgrants.stores.colours import Operation, UsersInAsync, UsersInSync, find_operation
+from oauthgrants.stores.sqlalchemy.attempts import AttemptRows
 from oauthgrants.stores.sqlalchemy.errors import hide_values, is_transient
+from oauthgrants.stores.sqlalchemy.expiry import ExpiringRows
+from oauthgrants.stores.sqlalchemy.registrations import RegistrationRows
+from oauthgrants.stores.sqlalchemy.sign_ins import SignInRows
 from oauthgrants.stores.sqlalchemy.statements import Statements
 from oauthgrants.stores.sqlalchemy.tables import Tables, make_tables
-from oauthgrants.stores.sqlalchemy.work import Work, is_single
+from oauthgrants.stores.sqlalchemy.tokens import TokenRows
+from oauthgrants.stores.sqlalchemy.transaction import is_single
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,33 +39,11 @@ _Begin = Callable[[], AbstractContextManager[Connection]]
 _AsyncBegin = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 
-def _in_sync(
-    operation: Callable[Concatenate[Work, P], T],
-) -> Callable[Concatenate[SqlAlchemyStore, P], T]:
-    """Return *operation* as a method of `SqlAlchemyStore`."""
-
-    @wraps(operation)
-    def method(self: SqlAlchemyStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        single = is_single(operation, *args, **kwargs)
-        return self.run(lambda work: operation(work, *args, **kwargs), single=single)
-
-    return method
+class Rows(RegistrationRows, TokenRows, AttemptRows, SignInRows, ExpiringRows):
+    """All that a store does, within a transaction."""
 
 
-def _in_async(
-    operation: Callable[Concatenate[Work, P], T],
-) -> Callable[Concatenate[AsyncSqlAlchemyStore, P], Awaitable[T]]:
-    """Return *operation* as a method of `AsyncSqlAlchemyStore`."""
-
-    @wraps(operation)
-    async def method(self: AsyncSqlAlchemyStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        single = is_single(operation, *args, **kwargs)
-        return await self.run(lambda work: operation(work, *args, **kwargs), single=single)
-
-    return method
-
-
-class SqlAlchemyStore:
+class SqlAlchemyStore(UsersInSync):
     """
     Fills every port on a database, for `AuthorizationServer`.
 
@@ -106,9 +90,9 @@ class SqlAlchemyStore:
 
     def create_all(self) -> None:
         """Create the tables that are missing: for tests, and hosts without migrations."""
-        self.run(lambda work: _metadata(self.tables).create_all(work.connection))
+        self.run(lambda rows: _metadata(self.tables).create_all(rows.connection))
 
-    def run(self, operation: Callable[[Work], T], *, single: bool = False) -> T:
+    def run(self, operation: Callable[[Rows], T], *, single: bool = False) -> T:
         """
         Return what *operation* answers, within a transaction.
 
@@ -122,11 +106,11 @@ class SqlAlchemyStore:
             hide_values(error)
             raise
 
-    def _run(self, operation: Callable[[Work], T], *, single: bool) -> T:
+    def _run(self, operation: Callable[[Rows], T], *, single: bool) -> T:
         if isinstance(self._bind, Session):
-            return operation(Work(self._bind.connection(), self._statements))
+            return operation(Rows(self._bind.connection(), self._statements))
         if isinstance(self._bind, Connection):
-            return operation(Work(self._bind, self._statements))
+            return operation(Rows(self._bind, self._statements))
         begin = self._begin_single if single else self._bind.begin
         for pause in _pauses():
             try:
@@ -137,42 +121,24 @@ class SqlAlchemyStore:
             time.sleep(pause)
         return self._attempt(begin, operation)
 
-    def _attempt(self, begin: _Begin, operation: Callable[[Work], T]) -> T:
+    def _attempt(self, begin: _Begin, operation: Callable[[Rows], T]) -> T:
         with begin() as connection:
-            return operation(Work(connection, self._statements))
+            return operation(Rows(connection, self._statements))
 
-    add_client = _in_sync(registrations.add_client)
-    replace_client = _in_sync(registrations.replace_client)
-    find_client = _in_sync(registrations.find_client)
-    replace_client_secret = _in_sync(registrations.replace_client_secret)
-    add_client_secret = _in_sync(registrations.add_client_secret)
-    delete_client_secret = _in_sync(registrations.delete_client_secret)
-    add_user = _in_sync(registrations.add_user)
-    replace_user = _in_sync(registrations.replace_user)
-    find_user = _in_sync(registrations.find_user)
-    find_user_by_sub = _in_sync(registrations.find_user_by_sub)
-    replace_password_hash = _in_sync(registrations.replace_password_hash)
-    save_tokens = _in_sync(tokens.save_tokens)
-    find_access_token = _in_sync(tokens.find_access_token)
-    find_refresh_token = _in_sync(tokens.find_refresh_token)
-    rotate_refresh_token = _in_sync(tokens.rotate_refresh_token)
-    revoke_family = _in_sync(tokens.revoke_family)
-    revoke_access_token = _in_sync(tokens.revoke_access_token)
-    deny = _in_sync(tokens.deny)
-    is_denied = _in_sync(tokens.is_denied)
-    add_if_absent = _in_sync(attempts.add_if_absent)
-    begin_attempt = _in_sync(attempts.begin_attempt)
-    withdraw_attempt = _in_sync(attempts.withdraw_attempt)
-    clear_attempts = _in_sync(attempts.clear_attempts)
-    remember_source = _in_sync(sign_ins.remember_source)
-    is_known_source = _in_sync(sign_ins.is_known_source)
-    save_mfa_token = _in_sync(sign_ins.save_mfa_token)
-    find_mfa_token = _in_sync(sign_ins.find_mfa_token)
-    take_mfa_token = _in_sync(sign_ins.take_mfa_token)
-    delete_expired = _in_sync(expiry.delete_expired)
+    @override
+    def _perform(self, operation: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        single = is_single(operation.__name__, *args, **kwargs)
+        answer: T = self.run(
+            lambda rows: find_operation(rows, operation)(*args, **kwargs), single=single
+        )
+        return answer
+
+    def delete_expired(self, now: datetime, limit: int) -> int:
+        """Delete what has expired, *limit* of it at most, and say how many."""
+        return self.run(lambda rows: rows.delete_expired(now, limit))
 
 
-class AsyncSqlAlchemyStore:
+class AsyncSqlAlchemyStore(UsersInAsync):
     """
     Fills every port on a database, for `AsyncAuthorizationServer`.
 
@@ -213,9 +179,9 @@ class AsyncSqlAlchemyStore:
 
     async def create_all(self) -> None:
         """Create the tables that are missing: for tests, and hosts without migrations."""
-        await self.run(lambda work: _metadata(self.tables).create_all(work.connection))
+        await self.run(lambda rows: _metadata(self.tables).create_all(rows.connection))
 
-    async def run(self, operation: Callable[[Work], T], *, single: bool = False) -> T:
+    async def run(self, operation: Callable[[Rows], T], *, single: bool = False) -> T:
         """
         Return what *operation* answers, within a transaction.
 
@@ -229,7 +195,7 @@ class AsyncSqlAlchemyStore:
             hide_values(error)
             raise
 
-    async def _run(self, operation: Callable[[Work], T], *, single: bool) -> T:
+    async def _run(self, operation: Callable[[Rows], T], *, single: bool) -> T:
         if isinstance(self._bind, AsyncSession):
             connection = await self._bind.connection()
             return await connection.run_sync(self._on, operation)
@@ -245,42 +211,24 @@ class AsyncSqlAlchemyStore:
             await asyncio.sleep(pause)
         return await self._attempt(begin, operation)
 
-    async def _attempt(self, begin: _AsyncBegin, operation: Callable[[Work], T]) -> T:
+    async def _attempt(self, begin: _AsyncBegin, operation: Callable[[Rows], T]) -> T:
         async with begin() as connection:
             return await connection.run_sync(self._on, operation)
 
-    def _on(self, connection: Connection, operation: Callable[[Work], T]) -> T:
-        return operation(Work(connection, self._statements))
+    def _on(self, connection: Connection, operation: Callable[[Rows], T]) -> T:
+        return operation(Rows(connection, self._statements))
 
-    add_client = _in_async(registrations.add_client)
-    replace_client = _in_async(registrations.replace_client)
-    find_client = _in_async(registrations.find_client)
-    replace_client_secret = _in_async(registrations.replace_client_secret)
-    add_client_secret = _in_async(registrations.add_client_secret)
-    delete_client_secret = _in_async(registrations.delete_client_secret)
-    add_user = _in_async(registrations.add_user)
-    replace_user = _in_async(registrations.replace_user)
-    find_user = _in_async(registrations.find_user)
-    find_user_by_sub = _in_async(registrations.find_user_by_sub)
-    replace_password_hash = _in_async(registrations.replace_password_hash)
-    save_tokens = _in_async(tokens.save_tokens)
-    find_access_token = _in_async(tokens.find_access_token)
-    find_refresh_token = _in_async(tokens.find_refresh_token)
-    rotate_refresh_token = _in_async(tokens.rotate_refresh_token)
-    revoke_family = _in_async(tokens.revoke_family)
-    revoke_access_token = _in_async(tokens.revoke_access_token)
-    deny = _in_async(tokens.deny)
-    is_denied = _in_async(tokens.is_denied)
-    add_if_absent = _in_async(attempts.add_if_absent)
-    begin_attempt = _in_async(attempts.begin_attempt)
-    withdraw_attempt = _in_async(attempts.withdraw_attempt)
-    clear_attempts = _in_async(attempts.clear_attempts)
-    remember_source = _in_async(sign_ins.remember_source)
-    is_known_source = _in_async(sign_ins.is_known_source)
-    save_mfa_token = _in_async(sign_ins.save_mfa_token)
-    find_mfa_token = _in_async(sign_ins.find_mfa_token)
-    take_mfa_token = _in_async(sign_ins.take_mfa_token)
-    delete_expired = _in_async(expiry.delete_expired)
+    @override
+    async def _perform(self, operation: Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        single = is_single(operation.__name__, *args, **kwargs)
+        answer: T = await self.run(
+            lambda rows: find_operation(rows, operation)(*args, **kwargs), single=single
+        )
+        return answer
+
+    async def delete_expired(self, now: datetime, limit: int) -> int:
+        """Delete what has expired, *limit* of it at most, and say how many."""
+        return await self.run(lambda rows: rows.delete_expired(now, limit))
 
 
 def _pauses() -> Iterator[float]:

@@ -1,5 +1,5 @@
 """
-What an operation works with: a connection within a transaction, and the store's statements.
+What all operations share: a connection within a transaction, and the store's statements.
 
 The first statement of whatever writes is one that writes. So SQLite has its one writer from
 the start, and nothing that was read before has changed meanwhile; PostgreSQL has the row
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen
-class Work:
+class Transaction:
     """
     A transaction, and what to execute in it.
 
@@ -33,41 +33,38 @@ class Work:
     connection: Connection
     statements: Statements
 
-
-_Operation = Callable[Concatenate[Work, P], T]
-_SINGLE: dict[object, Callable[..., bool]] = {}
-
-
-def single(operation: _Operation[P, T]) -> _Operation[P, T]:
-    """Mark *operation* as one statement: nobody has to say where a transaction begins and ends."""
-    _SINGLE[operation] = lambda *_, **__: True
-    return operation
+    def find_one(self, statement: Any, key: str | bytes) -> dict[str, Any] | None:
+        """Return the row under *key*, None if there is none."""
+        if isinstance(key, str) and not is_text(key):
+            return None
+        row = self.connection.execute(statement, {"key": key}).mappings().first()
+        return None if row is None else dict(row)
 
 
-def single_if(
-    condition: Callable[P, bool],
-) -> Callable[[_Operation[P, T]], _Operation[P, T]]:
-    """Mark an operation as one statement, if *condition* holds for what it is called with."""
+_Method = Callable[Concatenate[Any, P], T]
+_SINGLE: dict[str, Callable[..., bool]] = {}
 
-    def mark(operation: _Operation[P, T]) -> _Operation[P, T]:
-        _SINGLE[operation] = condition
-        return operation
+
+def single(method: _Method[P, T]) -> _Method[P, T]:
+    """Mark *method* as one statement: nobody has to say where a transaction begins and ends."""
+    _SINGLE[method.__name__] = lambda *_, **__: True
+    return method
+
+
+def single_if(condition: Callable[P, bool]) -> Callable[[_Method[P, T]], _Method[P, T]]:
+    """Mark a method as one statement, if *condition* holds for what it is called with."""
+
+    def mark(method: _Method[P, T]) -> _Method[P, T]:
+        _SINGLE[method.__name__] = condition
+        return method
 
     return mark
 
 
-def is_single(operation: _Operation[P, T], /, *args: P.args, **kwargs: P.kwargs) -> bool:
-    """Return whether *operation* is one statement, called with these arguments."""
-    condition = _SINGLE.get(operation)
+def is_single(name: str, /, *args: Any, **kwargs: Any) -> bool:
+    """Return whether the method of this name is one statement, called with these arguments."""
+    condition = _SINGLE.get(name)
     return condition is not None and condition(*args, **kwargs)
-
-
-def find_one(work: Work, statement: Any, key: str | bytes) -> dict[str, Any] | None:
-    """Return the row under *key*, None if there is none."""
-    if isinstance(key, str) and not is_text(key):
-        return None
-    row = work.connection.execute(statement, {"key": key}).mappings().first()
-    return None if row is None else dict(row)
 
 
 def to_row(value: attrs.AttrsInstance) -> dict[str, Any]:
