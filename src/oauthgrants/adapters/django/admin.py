@@ -17,7 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from oauthgrants.adapters.django import models
+from oauthgrants.adapters.django import models, options
 from oauthgrants.adapters.django.admin_forms import ClientForm, LookUpForm, SecretFormSet
 from oauthgrants.adapters.django.fields import MomentField
 from oauthgrants.adapters.django.registering import add_secret
@@ -29,6 +29,9 @@ from oauthgrants.secret import Secret
 if TYPE_CHECKING:
     # Django's pages are generic for the type checker alone.
     _Secrets = admin.TabularInline[models.ClientSecret, models.Client]
+    _SecretForms = forms.BaseInlineFormSet[
+        models.ClientSecret, models.Client, forms.ModelForm[models.ClientSecret]
+    ]
     _Clients = admin.ModelAdmin[models.Client]
     _Tokens = admin.ModelAdmin[Any]
 else:
@@ -43,14 +46,14 @@ class ClientSecretInline(_Secrets):
     """The secrets of a client: their names, and when they end."""
 
     model = models.ClientSecret
-    formset = SecretFormSet
-    fields = ("secret_id", "expires_at")
-    readonly_fields = ("secret_id",)
+    formset: type[_SecretForms] = SecretFormSet
+    fields: ClassVar[options.Fields] = ("secret_id", "expires_at")
+    readonly_fields: ClassVar[options.Names] = ("secret_id",)
     formfield_overrides: ClassVar[Any] = {
         MomentField: {"form_class": forms.SplitDateTimeField, "widget": AdminSplitDateTime}
     }
     extra = 0
-    verbose_name = "secret"
+    verbose_name: options.Text | None = "secret"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return False: we make secrets, nobody types them."""
@@ -61,12 +64,14 @@ class ClientSecretInline(_Secrets):
 class ClientAdmin(_Clients):
     """Registers clients."""
 
-    form = ClientForm
-    inlines = (ClientSecretInline,)
-    list_display = ("client_id", "client_name", "list_grant_types", "scope", "active")
-    list_filter = ("active", "first_party", "token_endpoint_auth_method")
-    search_fields = ("client_id", "client_name")
-    actions = ("make_secret", "revoke_tokens")
+    form: type[forms.ModelForm[models.Client]] = ClientForm
+    inlines: ClassVar[options.Inlines] = (ClientSecretInline,)
+    list_display: options.Columns[models.Client] = (
+        *("client_id", "client_name", "list_grant_types", "scope", "active"),
+    )
+    list_filter: ClassVar[options.Filters] = ("active", "first_party", "token_endpoint_auth_method")
+    search_fields: ClassVar[options.Names] = ("client_id", "client_name")
+    actions: options.Actions[models.Client] = ("make_secret", "revoke_tokens")
 
     @admin.display(description="grant types")
     def list_grant_types(self, client: models.Client) -> str:
@@ -153,16 +158,18 @@ class ClientAdmin(_Clients):
 class _TokenAdmin(_Tokens):
     """Shows what tokens stand for, and ends them."""
 
-    change_list_template = f"{_TEMPLATES}/token_change_list.html"
-    list_display: Any = ("sub", "username", "client_id", "scope", "issued_at", "expires_at")
-    search_fields = ("sub",)
-    search_help_text = (
+    change_list_template: ClassVar[options.Template] = f"{_TEMPLATES}/token_change_list.html"
+    list_display: options.Columns[Any] = (
+        *("sub", "username", "client_id", "scope", "issued_at", "expires_at"),
+    )
+    search_fields: ClassVar[options.Names] = ("sub",)
+    search_help_text: ClassVar[options.Text | None] = (
         "By client, user or subject, whole and exact. Not by the token itself: searches end up in "
         "logs."
     )
     show_full_result_count = False
     # In the place of Django's action of this name: to delete a token is to revoke it.
-    actions = ("delete_selected",)
+    actions: options.Actions[Any] = ("delete_selected",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False: tokens are issued to clients."""
@@ -199,7 +206,7 @@ class _TokenAdmin(_Tokens):
 class AccessTokenAdmin(_TokenAdmin):
     """Shows access tokens, and finds tokens of both kinds."""
 
-    fields = (
+    fields: ClassVar[options.Fields] = (
         *("sub", "username", "client_id", "scope", "audience", "issued_at", "expires_at"),
         *("family", "jti", "extra"),
     )
@@ -256,8 +263,8 @@ class AccessTokenAdmin(_TokenAdmin):
 class RefreshTokenAdmin(_TokenAdmin):
     """Shows refresh tokens."""
 
-    list_display = (*_TokenAdmin.list_display, "spent_at")
-    fields = (
+    list_display: options.Columns[Any] = (*_TokenAdmin.list_display, "spent_at")
+    fields: ClassVar[options.Fields] = (
         *("sub", "username", "client_id", "scope", "audience", "grant_type", "issued_at"),
         *("expires_at", "spent_at", "family", "family_ends_at"),
     )

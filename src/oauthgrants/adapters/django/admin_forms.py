@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -59,28 +60,38 @@ def _subject(label: str, help_text: str) -> forms.CharField:
 class ClientForm(_ClientForms):
     """Everything about a client but its secrets."""
 
-    client_id = forms.CharField(
+    client_id: forms.CharField = forms.CharField(
         required=False, max_length=255, help_text="Made up if left empty. It never changes."
     )
-    client_name = forms.CharField(required=False, empty_value=None, help_text="For people.")
-    token_endpoint_auth_method = forms.ChoiceField(
+    client_name: forms.CharField = forms.CharField(
+        required=False, empty_value=None, help_text="For people."
+    )
+    token_endpoint_auth_method: forms.ChoiceField = forms.ChoiceField(
         label="Authenticates by",
         help_text="A secret is made when the client is saved, and shown once.",
     )
-    grant_types = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
-    jwks = forms.CharField(required=False, empty_value=None, widget=forms.Textarea)
-    jwks_uri = forms.CharField(required=False, empty_value=None)
-    token_endpoint_auth_signing_alg = forms.CharField(required=False, empty_value=None)
-    tls_client_auth_subject_dn = _subject("Distinguished name", "As RFC 4514 writes it.")
-    tls_client_auth_san_dns = _subject("Host name", "Or this subject alternative name.")
-    tls_client_auth_san_uri = _subject("URI", "Or this one.")
-    tls_client_auth_san_ip = _subject("IP address", "Or this one.")
-    tls_client_auth_san_email = _subject("Email address", "Or this one.")
-    resources = LinesField(
+    grant_types: forms.MultipleChoiceField = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple
+    )
+    jwks: forms.CharField = forms.CharField(required=False, empty_value=None, widget=forms.Textarea)
+    jwks_uri: forms.CharField = forms.CharField(required=False, empty_value=None)
+    token_endpoint_auth_signing_alg: forms.CharField = forms.CharField(
+        required=False, empty_value=None
+    )
+    tls_client_auth_subject_dn: forms.CharField = _subject(
+        "Distinguished name", "As RFC 4514 writes it."
+    )
+    tls_client_auth_san_dns: forms.CharField = _subject(
+        "Host name", "Or this subject alternative name."
+    )
+    tls_client_auth_san_uri: forms.CharField = _subject("URI", "Or this one.")
+    tls_client_auth_san_ip: forms.CharField = _subject("IP address", "Or this one.")
+    tls_client_auth_san_email: forms.CharField = _subject("Email address", "Or this one.")
+    resources: LinesField = LinesField(
         required=False,
         help_text="The identifiers (RFC 8707) that it may ask tokens for, one a line.",
     )
-    introspects = LinesField(
+    introspects: LinesField = LinesField(
         required=False, help_text="The audiences whose tokens it may introspect, one a line."
     )
 
@@ -88,7 +99,7 @@ class ClientForm(_ClientForms):
         """Options of the form."""
 
         model = models.Client
-        fields = models.CLIENT_FIELDS
+        fields: Sequence[str] = models.CLIENT_FIELDS
         labels: ClassVar[dict[str, str]] = {
             "tls_client_certificate_bound_access_tokens": "Bind tokens to certificates",
             "dpop_bound_access_tokens": "Bind tokens to keys (DPoP)",
@@ -161,4 +172,6 @@ class LookUpForm(forms.Form):
     """A token that somebody pasted."""
 
     # As a password: what was pasted does not come back with the page.
-    token = forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "off"}))
+    token: forms.CharField = forms.CharField(
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"})
+    )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
+from oauthgrants.adapters.django import options
+
 
 class OAuthGrantsConfig(AppConfig):
     """The application, with the label ``oauthgrants``."""
 
     name = "oauthgrants.adapters.django"
     label = "oauthgrants"
-    verbose_name = "OAuth"
-    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name: options.Text = "OAuth"
+    default_auto_field: options.OrProperty[str] = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Register the system checks."""

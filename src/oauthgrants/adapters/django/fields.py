@@ -14,6 +14,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from oauthgrants.adapters.django import options
 from oauthgrants.errors import InvalidScope
 from oauthgrants.scopes import Scope
 
@@ -55,7 +56,7 @@ class MomentField(_Moments):
     86400000000
     """
 
-    description = "A moment"
+    description: options.OrProperty[options.Text] = "A moment"
 
     def get_internal_type(self) -> str:
         """Return the type of the column."""

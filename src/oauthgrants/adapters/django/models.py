@@ -7,6 +7,7 @@ written by `DjangoStore` only; to end one, call its ``revoke``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -35,11 +36,11 @@ class Client(models.Model):
     token_endpoint_auth_method: models.CharField[str, str] = models.CharField(
         max_length=255, default="client_secret_basic"
     )
-    grant_types = TextsField()
-    scope = ScopeField(null=True, blank=True)
-    default_scope = ScopeField(null=True, blank=True)
-    resources = TextsField(blank=True, default=())
-    introspects = TextsField(blank=True, default=())
+    grant_types: TextsField = TextsField()
+    scope: ScopeField = ScopeField(null=True, blank=True)
+    default_scope: ScopeField = ScopeField(null=True, blank=True)
+    resources: TextsField = TextsField(blank=True, default=())
+    introspects: TextsField = TextsField(blank=True, default=())
     first_party: models.BooleanField[bool, bool] = models.BooleanField(default=False)
     access_token_lifetime: models.DurationField[timedelta | None, timedelta | None] = (
         models.DurationField(null=True, blank=True)
@@ -82,7 +83,7 @@ class Client(models.Model):
     class Meta:
         """Options of the model."""
 
-        ordering = ("client_id",)
+        ordering: Sequence[str] = ("client_id",)
 
     def __str__(self) -> str:
         return self.client_id
@@ -132,14 +133,14 @@ class ClientSecret(models.Model):
     )
     secret_id: models.TextField[str, str] = models.TextField(editable=False)
     hash: models.TextField[str, str] = models.TextField(editable=False)
-    expires_at = MomentField(null=True, blank=True)
+    expires_at: MomentField = MomentField(null=True, blank=True)
 
     objects: ClassVar[models.Manager[ClientSecret]] = models.Manager()
 
     class Meta:
         """Options of the model."""
 
-        ordering = ("id",)
+        ordering: Sequence[str] = ("id",)
 
     def __str__(self) -> str:
         return self.secret_id
@@ -148,7 +149,7 @@ class ClientSecret(models.Model):
 class _Expiring(models.Model):
     """What can be deleted from some moment on."""
 
-    expires_at = MomentField()
+    expires_at: MomentField = MomentField()
 
     class Meta:
         """Options of the model."""
@@ -159,12 +160,12 @@ class _Expiring(models.Model):
 class _Token(_Expiring):
     """What an access token and a refresh token have in common."""
 
-    digest = DigestField(unique=True)
+    digest: DigestField = DigestField(unique=True)
     client_id: models.CharField[str, str] = models.CharField(max_length=255)
     sub: models.TextField[str, str] = models.TextField()
-    scope = ScopeField()
-    audience = TextsField()
-    issued_at = MomentField()
+    scope: ScopeField = ScopeField()
+    audience: TextsField = TextsField()
+    issued_at: MomentField = MomentField()
     lifetime: models.DurationField[timedelta, timedelta] = models.DurationField()
 
     class Meta(_Expiring.Meta):
@@ -182,16 +183,16 @@ class AccessToken(_Token):
     username: models.TextField[str | None, str | None] = models.TextField(null=True)
     family: models.CharField[str | None, str | None] = models.CharField(max_length=255, null=True)
     jti: models.TextField[str | None, str | None] = models.TextField(null=True)
-    extra = ClaimsField(null=True)
-    cnf = ClaimsField(null=True)
+    extra: ClaimsField = ClaimsField(null=True)
+    cnf: ClaimsField = ClaimsField(null=True)
 
     objects: ClassVar[models.Manager[AccessToken]] = models.Manager()
 
     class Meta(_Token.Meta):
         """Options of the model."""
 
-        ordering = ("-id",)
-        indexes = (
+        ordering: Sequence[str] = ("-id",)
+        indexes: Sequence[models.Index] = (
             models.Index(fields=["client_id"], name="oauthgrants_access_client"),
             models.Index(fields=["expires_at"], name="oauthgrants_access_expires"),
             models.Index(fields=["family"], name="oauthgrants_access_family"),
@@ -205,18 +206,18 @@ class RefreshToken(_Token):
     username: models.TextField[str, str] = models.TextField()
     grant_type: models.TextField[str, str] = models.TextField()
     family: models.CharField[str, str] = models.CharField(max_length=255)
-    family_ends_at = MomentField(null=True)
-    parent = DigestField(null=True)
-    spent_at = MomentField(null=True)
-    cnf = ClaimsField(null=True)
+    family_ends_at: MomentField = MomentField(null=True)
+    parent: DigestField = DigestField(null=True)
+    spent_at: MomentField = MomentField(null=True)
+    cnf: ClaimsField = ClaimsField(null=True)
 
     objects: ClassVar[models.Manager[RefreshToken]] = models.Manager()
 
     class Meta(_Token.Meta):
         """Options of the model."""
 
-        ordering = ("-id",)
-        indexes = (
+        ordering: Sequence[str] = ("-id",)
+        indexes: Sequence[models.Index] = (
             models.Index(fields=["client_id"], name="oauthgrants_refresh_client"),
             models.Index(fields=["expires_at"], name="oauthgrants_refresh_expires"),
             models.Index(fields=["family"], name="oauthgrants_refresh_family"),
@@ -228,7 +229,7 @@ class Family(_Expiring):
     """All that came from one sign-in. Who changes the family changes its row first."""
 
     name: models.CharField[str, str] = models.CharField(max_length=255, unique=True)
-    last_spent = DigestField(null=True)
+    last_spent: DigestField = DigestField(null=True)
 
     objects: ClassVar[models.Manager[Family]] = models.Manager()
 
@@ -236,7 +237,9 @@ class Family(_Expiring):
         """Options of the model."""
 
         verbose_name_plural = "families"
-        indexes = (models.Index(fields=["expires_at"], name="oauthgrants_family_expires"),)
+        indexes: Sequence[models.Index] = (
+            models.Index(fields=["expires_at"], name="oauthgrants_family_expires"),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -252,7 +255,9 @@ class MfaToken(_Token):
     class Meta(_Token.Meta):
         """Options of the model."""
 
-        indexes = (models.Index(fields=["expires_at"], name="oauthgrants_mfa_expires"),)
+        indexes: Sequence[models.Index] = (
+            models.Index(fields=["expires_at"], name="oauthgrants_mfa_expires"),
+        )
 
 
 class Denial(_Expiring):
@@ -265,7 +270,9 @@ class Denial(_Expiring):
     class Meta(_Expiring.Meta):
         """Options of the model."""
 
-        indexes = (models.Index(fields=["expires_at"], name="oauthgrants_denial_expires"),)
+        indexes: Sequence[models.Index] = (
+            models.Index(fields=["expires_at"], name="oauthgrants_denial_expires"),
+        )
 
     def __str__(self) -> str:
         return self.identifier
@@ -274,7 +281,7 @@ class Denial(_Expiring):
 class _Digest(_Expiring):
     """What is known by a digest alone."""
 
-    digest = DigestField(unique=True)
+    digest: DigestField = DigestField(unique=True)
 
     class Meta(_Expiring.Meta):
         """Options of the model."""
@@ -293,15 +300,17 @@ class Use(_Digest):
     class Meta(_Digest.Meta):
         """Options of the model."""
 
-        indexes = (models.Index(fields=["expires_at"], name="oauthgrants_use_expires"),)
+        indexes: Sequence[models.Index] = (
+            models.Index(fields=["expires_at"], name="oauthgrants_use_expires"),
+        )
 
 
 class Attempts(_Digest):
     """Guesses that failed; what the fields mean stands at `oauthgrants.attempts.Attempts`."""
 
     failures: models.PositiveIntegerField[int, int] = models.PositiveIntegerField()
-    allowed_at = MomentField(null=True)
-    forgotten_before = MomentField()
+    allowed_at: MomentField = MomentField(null=True)
+    forgotten_before: MomentField = MomentField()
 
     objects: ClassVar[models.Manager[Attempts]] = models.Manager()
 
@@ -309,7 +318,9 @@ class Attempts(_Digest):
         """Options of the model."""
 
         verbose_name_plural = "attempts"
-        indexes = (models.Index(fields=["expires_at"], name="oauthgrants_attempts_expires"),)
+        indexes: Sequence[models.Index] = (
+            models.Index(fields=["expires_at"], name="oauthgrants_attempts_expires"),
+        )
 
 
 class KnownSource(_Digest):
@@ -320,7 +331,9 @@ class KnownSource(_Digest):
     class Meta(_Digest.Meta):
         """Options of the model."""
 
-        indexes = (models.Index(fields=["expires_at"], name="oauthgrants_source_expires"),)
+        indexes: Sequence[models.Index] = (
+            models.Index(fields=["expires_at"], name="oauthgrants_source_expires"),
+        )
 
 
 CLIENT_FIELDS = tuple(name for name in attrs.fields_dict(clients.Client) if name != "secrets")

@@ -27,7 +27,7 @@ class Part:
             users: The resource owners; those of ``AUTH_USER_MODEL`` by default.
         """
         self._using = using
-        self.users = DjangoUsers() if users is None else users
+        self.users: DjangoUsers = DjangoUsers() if users is None else users
         """The resource owners."""
 
     @property

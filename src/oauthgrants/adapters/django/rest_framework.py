@@ -47,12 +47,12 @@ class Refusal(APIException):
         super().__init__(detail=error.parameters(), code=error.code)
         response = servers().guard.resource_server.render(error)
         headers = {name.lower(): value for name, value in response.headers}
-        self.status_code = response.status
+        self.status_code: int = response.status
         # The framework's handler of exceptions sends these two.
-        self.auth_header = headers.get("www-authenticate")
-        self.wait = int(headers.get("retry-after", 0))
+        self.auth_header: str | None = headers.get("www-authenticate")
+        self.wait: int = int(headers.get("retry-after", 0))
         nonce = headers.get("dpop-nonce")
-        self.further = {} if nonce is None else {"DPoP-Nonce": nonce}
+        self.further: dict[str, str] = {} if nonce is None else {"DPoP-Nonce": nonce}
 
 
 class TokenUser:

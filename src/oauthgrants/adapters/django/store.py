@@ -65,7 +65,7 @@ class AsyncDjangoStore(InAsync):
             using: As for `DjangoStore`.
             users: As for `DjangoStore`.
         """
-        self.sync = DjangoStore(using=using, users=users)
+        self.sync: DjangoStore = DjangoStore(using=using, users=users)
         """The same store, for sync code."""
 
     @override

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from django.urls import URLPattern
+
 from oauthgrants.adapters.django.routes import make_project_urls
 
 app_name = "oauthgrants"
-urlpatterns = make_project_urls(is_async=False)
+urlpatterns: list[URLPattern] = make_project_urls(is_async=False)

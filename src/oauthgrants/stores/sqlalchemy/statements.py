@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import (
     Column,
@@ -24,6 +25,12 @@ from sqlalchemy import (
 )
 
 from oauthgrants.stores.sqlalchemy.tables import Moment, Tables
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+    from sqlalchemy.sql.dml import ReturningInsert
+
+    _Upsert: TypeAlias = sqlite.Insert | postgresql.Insert
 
 
 class Statements:
@@ -88,16 +95,16 @@ class Statements:
             users.c.sub == bindparam("key"), users.c.password_hash == bindparam("old")
         )
 
-        self.find_access_token = _find_token(access)
-        self.find_refresh_token = _find_token(refresh)
-        self.prolong_family = _prolong(families, families.c.family)
+        self.find_access_token: Select[Any] = _find_token(access)
+        self.find_refresh_token: Select[Any] = _find_token(refresh)
+        self.prolong_family: Update = _prolong(families, families.c.family)
         self.spend: Update = update(refresh).where(
             refresh.c.digest == bindparam("key"),
             refresh.c.family == bindparam("by_family"),
             refresh.c.spent_at.is_(None),
         )
         self.note_last_spent: Update = update(families).where(families.c.family == bindparam("key"))
-        self.find_spent = (
+        self.find_spent: Select[Any, Any] = (
             select(refresh.c.spent_at, families.c.last_spent)
             .join_from(refresh, families, refresh.c.family == families.c.family)
             .where(refresh.c.digest == bindparam("key"), refresh.c.family == bindparam("by_family"))
@@ -108,7 +115,7 @@ class Statements:
         )
         self.delete_access_token: Delete = delete(access).where(access.c.digest == bindparam("key"))
 
-        self.prolong_denial = _prolong(denials, denials.c.identifier)
+        self.prolong_denial: Update = _prolong(denials, denials.c.identifier)
         self.find_denials: Select[Any] = (
             select(literal(1))
             .select_from(denials)
@@ -116,12 +123,12 @@ class Statements:
             .limit(1)
         )
 
-        self.add_replay = (
+        self.add_replay: ReturningInsert[Any] = (
             upsert(replays)
             .on_conflict_do_nothing(index_elements=["digest"])
             .returning(replays.c.digest)
         )
-        self.lock_attempts = (
+        self.lock_attempts: ReturningInsert[Any] = (
             upsert(attempts)
             .on_conflict_do_update(
                 index_elements=["digest"],
@@ -143,7 +150,7 @@ class Statements:
         self.delete_attempts: Delete = delete(attempts).where(attempts.c.digest == bindparam("key"))
 
         new_source = upsert(sources)
-        self.add_source = new_source.on_conflict_do_update(
+        self.add_source: _Upsert = new_source.on_conflict_do_update(
             index_elements=["digest"],
             set_={"expires_at": new_source.excluded.expires_at},
             where=sources.c.expires_at < new_source.excluded.expires_at,
@@ -156,7 +163,7 @@ class Statements:
                 sources.c.expires_at > bindparam("now", type_=Moment),
             )
         )
-        self.find_mfa_token = _find_token(mfa_tokens)
+        self.find_mfa_token: Select[Any] = _find_token(mfa_tokens)
         self.delete_mfa_token: Delete = delete(mfa_tokens).where(
             mfa_tokens.c.digest == bindparam("key")
         )
@@ -169,10 +176,12 @@ class Statements:
             _delete_expired(denials.c.identifier, denials.c.expires_at),
             _delete_expired(attempts.c.digest, attempts.c.forgotten_at),
         )
-        self.delete_expired_families = _delete_expired(families.c.family, families.c.expires_at)
+        self.delete_expired_families: Delete = _delete_expired(
+            families.c.family, families.c.expires_at
+        )
 
 
-def _upsert_of(dialect: Dialect) -> Any:
+def _upsert_of(dialect: Dialect) -> Callable[[Table], _Upsert]:
     """Return the INSERT that knows ON CONFLICT; most other databases have no such thing."""
     if dialect.name == "sqlite":
         from sqlalchemy.dialects import sqlite

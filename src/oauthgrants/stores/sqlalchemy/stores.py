@@ -73,7 +73,7 @@ class SqlAlchemyStore(UsersInSync):
             tables: Those that `make_tables` made in the host's ``MetaData``; by default new
                 ones.
         """
-        self.tables = make_tables(MetaData()) if tables is None else tables
+        self.tables: Tables = make_tables(MetaData()) if tables is None else tables
         """The tables, for migrations and reports."""
         self._bind = bind
         self._statements = Statements(self.tables, self.engine.dialect)
@@ -159,7 +159,7 @@ class AsyncSqlAlchemyStore(UsersInAsync):
             tables: Those that `make_tables` made in the host's ``MetaData``; by default new
                 ones.
         """
-        self.tables = make_tables(MetaData()) if tables is None else tables
+        self.tables: Tables = make_tables(MetaData()) if tables is None else tables
         """The tables, for migrations and reports."""
         self._bind = bind
         self._statements = Statements(self.tables, self.engine.dialect)

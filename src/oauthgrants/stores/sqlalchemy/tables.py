@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 from sqlalchemy import (
@@ -20,13 +20,16 @@ from sqlalchemy import (
     Table,
     Text,
 )
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from oauthgrants.scopes import Scope
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
+
+# As wide as in the class above, where it can be an instance too.
+_Impl: TypeAlias = TypeEngine[Any] | type[TypeEngine[Any]]
 
 
 class Moment(TypeDecorator[datetime]):
@@ -37,8 +40,8 @@ class Moment(TypeDecorator[datetime]):
     zone; whole numbers compare the same everywhere.
     """
 
-    impl = BigInteger
-    cache_ok = True
+    impl: _Impl = BigInteger
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002  # SQLAlchemy's signature
         """Return the number."""
@@ -52,8 +55,8 @@ class Moment(TypeDecorator[datetime]):
 class Seconds(TypeDecorator[timedelta]):
     """A lifetime, which is one of whole seconds."""
 
-    impl = BigInteger
-    cache_ok = True
+    impl: _Impl = BigInteger
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         """Return the number."""
@@ -67,8 +70,8 @@ class Seconds(TypeDecorator[timedelta]):
 class ScopeText(TypeDecorator[Scope]):
     """A scope as it is spelt (RFC 6749, 3.3), empty for one without tokens."""
 
-    impl = Text
-    cache_ok = True
+    impl: _Impl = Text
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: Scope | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Return the text."""
@@ -82,8 +85,8 @@ class ScopeText(TypeDecorator[Scope]):
 class Texts(TypeDecorator[tuple[str, ...]]):
     """Several texts in their order, as a JSON array."""
 
-    impl = Text
-    cache_ok = True
+    impl: _Impl = Text
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str:  # noqa: ARG002
         """Return the array."""
@@ -97,8 +100,8 @@ class Texts(TypeDecorator[tuple[str, ...]]):
 class Claims(TypeDecorator[Mapping[str, Any]]):
     """Claims as a JSON object. Databases' own JSON types lose NULs and the size of numbers."""
 
-    impl = Text
-    cache_ok = True
+    impl: _Impl = Text
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         """Return the object; nothing takes no room."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
 
 from oauthgrants.adapters.django import fields
 
@@ -16,9 +20,9 @@ def _id() -> models.BigAutoField[int, int]:
 class Migration(migrations.Migration):
     """Makes them."""
 
-    initial = True
-    dependencies = ()
-    operations = (
+    initial: ClassVar[bool | None] = True
+    dependencies: ClassVar[Sequence[tuple[str, str]]] = ()
+    operations: ClassVar[Sequence[Operation]] = (
         migrations.CreateModel(
             name="Client",
             fields=[

@@ -101,9 +101,9 @@ class Migrations:
         self._scripts = ScriptDirectory(_SCRIPTS)
         # The newest first, as they are walked.
         self._revisions = [script.revision for script in self._scripts.walk_revisions()]
-        self.version_table = f"{prefix or 'oauth_'}alembic_version"
+        self.version_table: str = f"{prefix or 'oauth_'}alembic_version"
         """The name of the table with the revision; a host's own is ``alembic_version``."""
-        self.head = self._revisions[0]
+        self.head: str = self._revisions[0]
         """The newest revision, which this version of the library needs."""
 
     def current(self) -> str | None:

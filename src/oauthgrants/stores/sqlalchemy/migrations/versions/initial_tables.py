@@ -7,6 +7,7 @@ What a migration makes stays as it was: types and names stand here, and not what
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from oauthgrants.stores.sqlalchemy.migrations import prefix_of
 
 revision = "og0001"
 down_revision = None
-branch_labels = ("oauthgrants",)
+branch_labels: Sequence[str] = ("oauthgrants",)
 depends_on = None
 
 TABLES = (
