@@ -224,7 +224,7 @@ def test_every_refusal_costs_the_same(
         username, password, ANYBODY
     )
 
-    assert outcome == (Disabled() if username == "disabled" else Rejected())
+    assert isinstance(outcome, Disabled if username == "disabled" else Rejected)
     assert work.done == {"bcrypt": 1 << 7, "pbkdf2": 3000, "argon2id": 1}
 
 
@@ -346,6 +346,8 @@ def test_the_table_refuses_in_one_way(
     event = world.sink.events[-1]
     assert isinstance(event, RequestRefused)
     assert event.reason == reason
+    known = users.find_user(username)
+    assert event.sub == (None if known is None else known.sub)
     assert kept(users, "alice") == kept(users, "mallory") == BCRYPT
 
 
@@ -531,13 +533,19 @@ def test_the_directory_refuses_in_one_way(
     event = world.sink.events[-1]
     assert isinstance(event, RequestRefused)
     assert event.reason == reason
+    known = mock.users().find_user(username)
+    assert event.sub == (None if known is None else known.sub)
 
 
 def test_who_is_locked_for_good_is_disabled_and_not_unknown(mock: Mock) -> None:
     users = mock.users()
+    mallory = users.find_user("mallory")
 
-    assert users.verify_password("mallory", Secret("wonderland"), ANYBODY) == Disabled()
-    assert users.verify_password("mallory", Secret("a guess"), ANYBODY) == Rejected()
+    assert mallory is not None
+    assert users.verify_password("mallory", Secret("wonderland"), ANYBODY) == Disabled(
+        sub=mallory.sub
+    )
+    assert users.verify_password("mallory", Secret("a guess"), ANYBODY) == Rejected(sub=mallory.sub)
 
 
 def test_an_empty_password_never_comes_to_a_bind(mock: Mock) -> None:

@@ -116,9 +116,12 @@ class LdapUsers:
             entry = self._find(connection, USERNAME, username)
             dn = self.decoy_dn if entry is None else entry.dn
             matches = _is_password_of(connection, dn, password)
-        if entry is None or not matches:
+        if entry is None:
             return Rejected()
-        return Accepted(entry.user) if entry.user.active else Disabled()
+        user = entry.user
+        if not matches:
+            return Rejected(sub=user.sub)
+        return Accepted(user) if user.active else Disabled(sub=user.sub)
 
     def find_user(self, username: str) -> User | None:
         """Return the user who types *username*, None if there is none."""

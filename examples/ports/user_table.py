@@ -68,11 +68,13 @@ class TableUsers:
         encoded = None if account is None else account.password
         # No connection is held meanwhile: this is slow on purpose.
         matches = self.passwords.verify(encoded, password)
-        if account is None or encoded is None or not matches:
+        if account is None:
             return Rejected()
         user = _to_user(account)
+        if encoded is None or not matches:
+            return Rejected(sub=user.sub)
         if not user.active:
-            return Disabled()
+            return Disabled(sub=user.sub)
         stronger = self.passwords.strengthen(encoded, password)
         if stronger is not None:
             self.replace_password_hash(user.sub, encoded, stronger)

@@ -15,7 +15,7 @@ from django_adapter.projects import add_user
 from oauthgrants import Client, Secret, User
 from oauthgrants.adapters.django.store import DjangoStore
 from oauthgrants.adapters.django.users import DjangoPasswords, DjangoUsers
-from oauthgrants.users import Accepted, Disabled
+from oauthgrants.users import Accepted, Disabled, Rejected
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -87,7 +87,7 @@ def test_a_subclass_may_say_what_scope_a_user_has() -> None:
 
 def test_whoever_is_let_in_has_to_be_active() -> None:
     """Some backends let others in; their guess is no right one either."""
-    add_user(is_active=False)
+    account = add_user(is_active=False)
 
     with override_settings(
         AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.AllowAllUsersModelBackend"]
@@ -96,7 +96,18 @@ def test_whoever_is_let_in_has_to_be_active() -> None:
             "alice", Secret("wonderland"), Client.public("app")
         )
 
-    assert outcome == Disabled()
+    assert outcome == Disabled(sub=f"user:{account.pk}")
+
+
+def test_a_refusal_says_to_the_operator_who_it_is() -> None:
+    alice, bob = add_user("alice"), add_user("bob", is_active=False)
+
+    def refuse(username: str) -> object:
+        return DjangoPasswords().verify_password(username, Secret("a guess"), Client.public("app"))
+
+    assert refuse("alice") == Rejected(sub=f"user:{alice.pk}")
+    assert refuse("bob") == Disabled(sub=f"user:{bob.pk}")
+    assert refuse("nobody") == Rejected()
 
 
 def test_no_client_passes_for_a_user() -> None:

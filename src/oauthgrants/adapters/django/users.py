@@ -139,9 +139,11 @@ class DjangoPasswords:
         if account is None:
             # Looked up whoever it is. The answer goes to the event, and not to the client.
             user = self._users.find_user(username)
-            return Rejected() if user is None or user.active else Disabled()
+            if user is None:
+                return Rejected()
+            return Rejected(sub=user.sub) if user.active else Disabled(sub=user.sub)
         user = self._users.to_user(account)
-        return Accepted(user) if user.active else Disabled()
+        return Accepted(user) if user.active else Disabled(sub=user.sub)
 
 
 class AsyncDjangoPasswords:
