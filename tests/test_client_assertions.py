@@ -706,6 +706,16 @@ def test_wrong_signatures_count_as_guesses(signing: World) -> None:
     assert reasons(signing)[-1] == "too many wrong secrets"
 
 
+def test_wrong_signatures_count_against_their_source(signing: World) -> None:
+    """Whatever clients it tries, and by whatever method."""
+    signing.configure(throttle=Throttle(max_failures=3))
+    for _ in range(3):
+        send(signing, mac(signing, "w" * 64))
+
+    assert error_of(signing.post(CC, client="service")) == REFUSED
+    assert reasons(signing)[-1] == "too many wrong secrets"
+
+
 def test_without_limits_nothing_is_counted(signing: World) -> None:
     signing.configure(throttle=None)
     for _ in range(20):

@@ -716,6 +716,20 @@ def test_the_time_in_a_nonce_counts_and_not_the_clients(world: World, prover: Pr
     assert error_of(ask(world, proof)) == BAD_PROOF  # used before, and still remembered
 
 
+@req("R9449-4.3-d", "R9449-11.1-a")
+def test_a_proof_is_used_once_in_either_half_of_its_nonces_life(
+    world: World, prover: Prover
+) -> None:
+    world.configure(dpop=rules(nonces="required"))
+    [nonce] = nonces_of(ask(world, prover.prove()))
+    for _ in range(2):
+        proof = prover.prove(nonce=nonce)
+        assert ask(world, proof).status == 200
+        world.store.delete_expired(world.clock.now, 100)
+        assert error_of(ask(world, proof)) == BAD_PROOF
+        world.clock.move(seconds=200)
+
+
 @req("R9449-8-a", "R9449-11.3-a")
 def test_nonces_may_be_on_without_being_required_at_first(world: World, prover: Prover) -> None:
     """The first proof of a key does without; from then on it has been given one."""

@@ -486,6 +486,18 @@ def test_a_source_is_known_also_if_others_have_failed_before(world: World) -> No
 
 
 @req("R6749-2.3.1-g")
+def test_what_a_known_source_gets_wrong_counts_at_other_clients_too(world: World) -> None:
+    world.configure(throttle=LIMITED)
+    world.add_client("other", grant_types=["client_credentials"])
+    assert right_secret(world) == 200
+    for _ in range(3):
+        wrong_secret(world)
+
+    assert right_secret(world, "other") == 401
+    assert right_secret(world, "other", ABROAD) == 200
+
+
+@req("R6749-2.3.1-g")
 def test_the_wrong_method_is_no_guess(world: World) -> None:
     """Some clients try Basic, then the body (C-12)."""
     world.configure(throttle=LIMITED)
