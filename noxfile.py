@@ -20,6 +20,7 @@ JOBS = {
     "lowest": "lowest",
     "others": "others",
     "audit": "audit",
+    "links": "links",
 }
 """By session, the job of `.ci/run`."""
 

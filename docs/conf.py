@@ -43,6 +43,20 @@ python_maximum_signature_line_length = 80
 napoleon_use_ivar = True  # what attrs makes of a field is no second description of it
 napoleon_use_rtype = False
 
+# For `sphinx-build -b linkcheck`. What redirects has moved, and is reported, but for documentation
+# that sends its readers on to a version of itself.
+linkcheck_ignore = [
+    r"https?://([\w.-]+\.)?example(\.com|\.org)?(:\d+)?(/|$)",
+    r"https?://127\.0\.0\.1",
+]
+linkcheck_allowed_redirects = {
+    r"https://[\w-]+\.readthedocs\.io/?": r"https://[\w-]+\.readthedocs\.io/en/(latest|stable)/",
+    r"https://aiosqlite\.omnilib\.dev/?": r"https://aiosqlite\.omnilib\.dev/en/(latest|stable)/",
+}
+linkcheck_timeout = 20
+linkcheck_retries = 3
+linkcheck_report_timeouts_as_broken = True
+
 html_theme = "furo"
 html_title = f"oauthgrants {release}"
 html_copy_source = False

@@ -20,6 +20,7 @@ BLOCK = re.compile(
     r"^```(?:\{code-block\} python\n:caption: (?P<file>\S+)\n\n|console\n)(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
+SHOWN = re.compile(r"^```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SERVE = "flask --app app run"
 INSTALLED = 3
 PORT = "5000"
@@ -49,6 +50,7 @@ class Reader:
         port: Of the server, instead of Flask's own, which may be taken.
         environment: Of all commands.
         server: That runs in the first terminal.
+        said: What servers showed after they were ready, and have ended.
         seen: Tokens and secrets that were shown last, by how they begin.
     """
 
@@ -56,6 +58,7 @@ class Reader:
     port: str
     environment: dict[str, str]
     server: subprocess.Popen[str] | None = None
+    said: str = ""
     seen: dict[str, str] = attrs.field(factory=dict[str, str])
 
     def write(self, name: str, text: str) -> None:
@@ -111,6 +114,8 @@ class Reader:
         if self.server is not None:
             with self.server:
                 self.server.kill()
+                assert self.server.stdout is not None
+                self.said += self.server.stdout.read()
             self.server = None
 
 
@@ -152,6 +157,12 @@ def test_the_tutorial_does_what_it_says(reader: Reader) -> None:
         elif text not in typed[:INSTALLED]:
             shown = reader.type(text)
             assert matches(expected, shown), f"$ {text}\n{shown}\ninstead of\n{expected}"
+
+    reader.stop()
+    lines = SHOWN.findall(PAGE.read_text("utf-8"))
+    assert lines
+    for line in lines:
+        assert any(matches(line, said) for said in reader.said.splitlines()), reader.said
 
 
 def test_what_is_shown_is_compared() -> None:

@@ -63,7 +63,8 @@ def require_https(location: str, name: str, *, allow_insecure_transport: bool) -
     if url.scheme != "http" or not allow_insecure_transport:
         raise ValueError(
             f"{name} {location!r} has to be https (RFC 6749, Section 1.6); for tests on this "
-            "machine, allow_insecure_transport=True takes plain http on a loopback host"
+            "machine, give the server allow_insecure_transport=True: then it takes plain http on a "
+            "loopback host"
         )
     if not is_loopback(url.hostname or ""):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""JSON from outside, which can be read in one way only (RFC 8259; RFC 8725, 2.4)."""
+"""JSON from outside, which can be read in one way only (RFC 8259; RFC 8725, 2.6)."""
 
 from __future__ import annotations
 

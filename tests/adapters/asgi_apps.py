@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from raw_http import Body, Header, body_messages, make_scope, read_response
-
 from oauthgrants import HttpResponse
+from oauthgrants.testing.sending import Body, Header, body_messages, make_scope, read_response
 
 HOST = ("Host", "auth.example.com")
 FORM = ("Content-Type", "application/x-www-form-urlencoded")

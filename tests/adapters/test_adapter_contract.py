@@ -21,24 +21,23 @@ import hypercorn.asyncio
 import pytest
 import uvicorn
 from marked_contract import AdapterContract, AsyncAdapterContract, Send
-from raw_http import (
-    AsgiCallable,
-    Body,
-    Header,
-    body_messages,
-    call_asgi,
-    call_wsgi,
-    exchange,
-    make_environ,
-    make_scope,
-    read_response,
-    send_over_socket,
-)
 
 from oauthgrants import AsyncAuthorizationServer, AuthorizationServer, HttpResponse
 from oauthgrants.adapters.asgi import AsgiApplication
 from oauthgrants.adapters.wsgi import WsgiApplication
 from oauthgrants.testing.contract_servers import BODY_LIMIT, make_async_server
+from oauthgrants.testing.sending import (
+    AsgiCallable,
+    Body,
+    Header,
+    body_messages,
+    call_asgi,
+    exchange,
+    make_scope,
+    read_response,
+    send_over_socket,
+    send_to_wsgi,
+)
 
 Address = tuple[str, int]
 
@@ -54,12 +53,7 @@ class TestWsgi(AdapterContract):
         self, server: AuthorizationServer, *, prefix: str, trusted_proxies: Collection[str]
     ) -> Generator[Send, None, None]:
         application = validator(WsgiApplication(server, trusted_proxies=trusted_proxies))
-
-        def send(method: str, target: str, headers: Sequence[Header], body: Body) -> HttpResponse:
-            environ = make_environ(method, target, headers, body, prefix=prefix)
-            return call_wsgi(application, environ)
-
-        yield send
+        yield partial(send_to_wsgi, application, prefix=prefix)
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 from marked_contract import AsyncAdapterContract, AsyncGuardContract, Send
-from raw_http import Header, send_over_socket
 
 from oauthgrants import (
     AsyncAuthorizationServer,
@@ -32,6 +31,7 @@ from oauthgrants.testing.contract_servers import (
     read_echo,
     show_token,
 )
+from oauthgrants.testing.sending import Header, send_over_socket
 
 HOST = ("Host", "auth.example.com")
 FORM = ("Content-Type", "application/x-www-form-urlencoded")

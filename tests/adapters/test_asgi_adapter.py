@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from raw_http import body_messages, call_asgi, make_scope, read_response
 
 from oauthgrants import HttpRequest
 from oauthgrants.adapters.asgi import AsgiApplication
@@ -16,6 +15,7 @@ from oauthgrants.testing.contract_servers import (
     make_async_server,
     read_echo,
 )
+from oauthgrants.testing.sending import body_messages, call_asgi, make_scope, read_response
 
 ECHO = ("X-Contract", "echo")
 # Raises if it reaches the server

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Collection, Generator, Sequence
-from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-from marked_contract import METHODS, AdapterContract, GuardContract, Send
-from raw_http import Body, Header, call_wsgi, make_environ
+from marked_contract import AdapterContract, GuardContract
 
-from oauthgrants import AuthorizationServer, HttpResponse, ResourceServer, VerifiedToken
+from oauthgrants import VerifiedToken
 from oauthgrants.testing.contract_servers import (
-    HostFault,
     make_resource_server,
     make_server,
-    show_token,
 )
+from oauthgrants.testing.sending import send_to_wsgi
 
 PATH = Path(__file__).parents[2] / "examples" / "bottle_oauth.py"
 HOST = ("Host", "auth.example.com")
@@ -49,45 +44,22 @@ def make_app() -> Any:
     return app
 
 
-def send(
-    app: Any, method: str, target: str, headers: Sequence[Header], body: Body, *, prefix: str = ""
-) -> HttpResponse:
-    return call_wsgi(app, make_environ(method, target, headers, body, prefix=prefix))
+def load_page() -> dict[str, Any]:
+    """Return the names of the test file that the page shows."""
+    text = (PATH.parents[1] / "docs" / "adapters.md").read_text("utf-8")
+    source = text.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {"__name__": "test_bottle_oauth"}
+    exec(compile(source, "adapters.md", "exec"), names)
+    return names
 
 
-class TestBottle(AdapterContract):
-    @contextmanager
-    def mount(
-        self, server: AuthorizationServer, *, prefix: str, trusted_proxies: Collection[str]
-    ) -> Generator[Send, None, None]:
-        app = make_app()
-        BottleOAuth(server, trusted_proxies=trusted_proxies).init_app(app)
-        yield partial(send, app)
+TestBottle = load_page()["TestBottle"]
+TestBottleGuard = load_page()["TestBottleGuard"]
 
 
-class TestBottleGuard(GuardContract):
-    @contextmanager
-    def mount(
-        self, resource_server: ResourceServer, *, trusted_proxies: Collection[str]
-    ) -> Generator[Send, None, None]:
-        app = make_app()
-        oauth = BottleOAuth(resource_server=resource_server, trusted_proxies=trusted_proxies)
-        oauth.init_app(app)
-
-        def show() -> str:
-            return show_token(bottle.request.oauth_token, bottle.request.body.read())
-
-        def fail() -> str:
-            raise HostFault
-
-        readers = oauth.require_token(scope="read")
-        either = oauth.require_token(any_scope="read write")
-        anybody = oauth.require_token()
-        app.route("/read", list(METHODS), readers(show))
-        app.route("/either", callback=either(show))
-        app.route("/any", list(METHODS), anybody(show))
-        app.route("/fault", callback=anybody(fail))
-        yield partial(send, app)
+def test_the_contracts_are_those_that_prove_requirements() -> None:
+    assert issubclass(TestBottle, AdapterContract)
+    assert issubclass(TestBottleGuard, GuardContract)
 
 
 def test_below_a_prefix_the_endpoints_are_where_the_issuer_says() -> None:
@@ -96,7 +68,8 @@ def test_below_a_prefix_the_endpoints_are_where_the_issuer_says() -> None:
     BottleOAuth(make_server("/oauth"), prefix="").init_app(app)
     root.mount("/oauth/", app)
 
-    response = send(root, "POST", "/oauth/token", [HOST, FORM, BASIC], b"grant_type=password")
+    headers = [HOST, FORM, BASIC]
+    response = send_to_wsgi(root, "POST", "/oauth/token", headers, b"grant_type=password")
 
     assert response.json()["error"] == "unsupported_grant_type"
 
@@ -107,7 +80,8 @@ def test_a_form_that_a_hook_has_read_is_still_there() -> None:
     seen: list[str] = []
     app.add_hook("before_request", lambda: seen.append(bottle.request.forms.grant_type))
 
-    response = send(app, "POST", "/token", [HOST, FORM, BASIC], b"grant_type=client_credentials")
+    headers = [HOST, FORM, BASIC]
+    response = send_to_wsgi(app, "POST", "/token", headers, b"grant_type=client_credentials")
 
     assert response.status == 200
     assert seen == ["client_credentials"]
@@ -125,7 +99,7 @@ def test_a_response_of_the_callbacks_own_has_the_headers_too() -> None:
 
     app.route("/", callback=oauth.require_token()(show))
 
-    response = send(app, "GET", "/?access_token=reader", [HOST], b"")
+    response = send_to_wsgi(app, "GET", "/?access_token=reader", [HOST], b"")
 
     assert (response.status, response.body) == (200, b"s6BhdRkqt3")
     assert ("Cache-Control", "private") in response.headers

@@ -12,7 +12,6 @@ from asgi_apps import BASIC, FORM, TOKEN_REQUEST, send_to
 from fastapi import FastAPI
 from flask import Flask
 from marked_contract import Send
-from raw_http import call_wsgi, make_environ
 from starlette.applications import Starlette
 from test_aiohttp_adapter import run
 
@@ -37,6 +36,7 @@ from oauthgrants.testing.contract_servers import (
     make_resource_server,
     make_server,
 )
+from oauthgrants.testing.sending import call_wsgi, make_environ
 
 HOST = ("Host", "auth.example.com")
 APP = "https://app.example.com"

@@ -26,7 +26,6 @@ from marked_contract import (
     GuardContract,
     Send,
 )
-from raw_http import Body, Header, call_wsgi, make_environ, send_over_socket
 
 from django_adapter.mounting import routing
 from oauthgrants import (
@@ -39,6 +38,7 @@ from oauthgrants import (
 from oauthgrants.adapters.django.guards import AsyncDjangoGuard, DjangoGuard
 from oauthgrants.adapters.django.routes import make_urls
 from oauthgrants.testing.contract_servers import HostFault, show_token
+from oauthgrants.testing.sending import Body, Header, call_wsgi, make_environ, send_over_socket
 
 Address = tuple[str, int]
 

@@ -14,7 +14,6 @@ from flask.cli import routes_command
 from flask.typing import ResponseReturnValue
 from flask.views import MethodView, View
 from marked_contract import METHODS, AdapterContract, GuardContract, Send
-from raw_http import Body, Header, call_wsgi, make_environ
 
 from oauthgrants import (
     AuthorizationServer,
@@ -33,6 +32,7 @@ from oauthgrants.testing.contract_servers import (
     read_echo,
     show_token,
 )
+from oauthgrants.testing.sending import Body, Header, call_wsgi, make_environ
 
 HOST = ("Host", "auth.example.com")
 FORM = ("Content-Type", "application/x-www-form-urlencoded")

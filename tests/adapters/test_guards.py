@@ -9,17 +9,6 @@ from wsgiref.validate import validator
 
 import pytest
 from marked_contract import AsyncGuardContract, GuardContract, Send
-from raw_http import (
-    AsgiCallable,
-    Body,
-    Header,
-    body_messages,
-    call_asgi,
-    call_wsgi,
-    make_environ,
-    make_scope,
-    read_response,
-)
 
 from oauthgrants import AsyncResourceServer, HttpResponse, ResourceServer
 from oauthgrants.adapters.asgi import AsgiApplication, AsgiRequests
@@ -33,6 +22,17 @@ from oauthgrants.testing.contract_servers import (
     make_resource_server,
     make_server,
     show_token,
+)
+from oauthgrants.testing.sending import (
+    AsgiCallable,
+    Body,
+    Header,
+    body_messages,
+    call_asgi,
+    call_wsgi,
+    make_environ,
+    make_scope,
+    read_response,
 )
 
 if TYPE_CHECKING:

@@ -28,7 +28,6 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
-from raw_http import send_over_socket
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -51,6 +50,7 @@ from oauthgrants import (
 from oauthgrants.adapters.mcp import McpOAuth, ResourceTokenVerifier, metadata_for_sdk
 from oauthgrants.jose import SigningKey
 from oauthgrants.testing.contract_servers import HostFault, make_resource_server
+from oauthgrants.testing.sending import send_over_socket
 from support import FORM, basic
 
 RESOURCE = "https://mcp.example.com/mcp"

@@ -6,11 +6,11 @@ import io
 from typing import Any
 
 import pytest
-from raw_http import call_wsgi, make_environ
 
 from oauthgrants import HttpRequest
 from oauthgrants.adapters.wsgi import WsgiApplication
 from oauthgrants.testing.contract_servers import BODY_LIMIT, make_server, read_echo
+from oauthgrants.testing.sending import call_wsgi, make_environ
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 ECHO = ("X-Contract", "echo")

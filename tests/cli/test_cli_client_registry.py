@@ -117,12 +117,12 @@ def test_a_secret_that_is_retired_ends_at_once(cli: Cli) -> None:
 
 
 def test_a_client_is_shown_without_what_is_secret(cli: Cli) -> None:
-    secret = cli.add("--scope", "b a")
+    secret = cli.add("--scope", "b a", "--default-scope", "a")
     cli("secret", "reports", "--expires-in", "60")
 
     shown = cli("show", "reports")
 
-    assert "scope                       a b\n" in shown
+    assert "scope                       a b\ndefault_scope               a\n" in shown
     assert shown.count("client_secret  ") == 2
     assert shown.count("never expires") == 1
     assert secret not in shown

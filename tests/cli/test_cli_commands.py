@@ -47,6 +47,7 @@ def test_a_client_is_what_the_options_say(capsys: Capture) -> None:
     table = client_table(
         capsys,
         *("--client-id", 'a"\\b', "--scope", "b a", "--name", name),
+        *("--default-scope", "a"),
         *("--grant-type", "password", "--grant-type", "refresh_token", "--grant-type", "password"),
     )
     del table["client_secret"]
@@ -57,6 +58,7 @@ def test_a_client_is_what_the_options_say(capsys: Capture) -> None:
         "token_endpoint_auth_method": "client_secret_basic",
         "grant_types": ["password", "refresh_token"],
         "scope": "a b",
+        "default_scope": "a",
         "first_party": True,
         "client_name": name,
     } == table
@@ -78,6 +80,7 @@ def test_a_public_client_has_no_secret(capsys: Capture) -> None:
     [
         (["--public"], "--public needs --grant-type"),
         (["--public", "--grant-type", "client_credentials"], "may not use"),
+        (["--scope", "a", "--default-scope", "b"], "default_scope"),
     ],
 )
 def test_options_that_contradict_one_another_are_status_2(

@@ -112,7 +112,7 @@ def test_without_the_library_nothing_is_taken(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("oauthgrants.sender_constraints.dpop_rules.find_spec", find_nothing)
 
     assert read_dpop(None) is None
-    with pytest.raises(CommandError, match=r"pip install 'oauthgrants\[jwt\]'"):
+    with pytest.raises(CommandError, match=r"^\[dpop\]: .*pip install 'oauthgrants\[jwt\]'"):
         read_dpop({})
 
 

@@ -24,6 +24,7 @@ from oauthgrants.testing.store_samples import DAY, make_access_token, moment
 
 Capture = pytest.CaptureFixture[str]
 EXPIRED = 25
+USES_SQLALCHEMY = ("databases", "db", "purge")
 
 
 @pytest.fixture(params=KINDS)
@@ -307,17 +308,21 @@ def test_without_rich_the_result_has_to_do(
     assert f": deleted {EXPIRED} that had expired\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["purge"], ["db", "upgrade"], ["db", "current"]])
 def test_it_says_what_it_needs(
-    monkeypatch: pytest.MonkeyPatch, capsys: Capture, file_url: str
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, file_url: str, command: list[str]
 ) -> None:
+    loaded = ("oauthgrants.stores.sqlalchemy", *(f"oauthgrants.cli.{x}" for x in USES_SQLALCHEMY))
     for name in list(sys.modules):
-        if name == "oauthgrants.cli.databases" or name.startswith("oauthgrants.stores.sqlalchemy"):
+        if name.startswith(loaded):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
 
-    assert 1 == main(["purge", "--store", file_url])
+    assert 1 == main([*command, "--store", file_url])
 
-    assert "pip install 'oauthgrants[sqlalchemy]'" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "oauthgrants: SqlAlchemyStore needs SQLAlchemy: pip install 'oauthgrants[sqlalchemy]'\n"
+    )
 
 
 def test_it_says_that_it_needs_a_driver(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -255,8 +255,14 @@ def test_the_help_says_why_secrets_are_not_for_the_command_line(
     assert OFFERED == AUTH_METHODS
 
 
+def test_without_a_client_nothing_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["conformance", "--issuer", "https://auth.example.com"])
+
+    assert "give the client that asks, --client-id ID" in capsys.readouterr().err
+
+
 def test_the_checks_are_listed_by_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert 0 == main(["conformance", "--client-id", "any", "--list"])
+    assert 0 == main(["conformance", "--list"])
 
     lines = capsys.readouterr().out.splitlines()
     assert [check.name for check in CHECKS] == [line.split()[0] for line in lines]

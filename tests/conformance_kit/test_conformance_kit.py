@@ -348,7 +348,7 @@ def test_a_server_that_wants_less_is_left_alone(served: tuple[str, OwnServer], i
     ("settings", "why"),
     [
         ({"issuer": None}, "give the issuer, or the token endpoint"),
-        ({"client_secret": None}, "needs the client's secret"),
+        ({"client_secret": None}, "needs the client's secret: client_secret, or"),
         ({"auth_method": "private_key_jwt"}, "needs the client's private key"),
         (
             {"auth_method": "private_key_jwt", "private_key": "no key", "other_client_id": None},
@@ -388,8 +388,9 @@ def test_an_unknown_check_is_refused() -> None:
 def test_nobody_there_is_no_result() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(Unusable, match="nobody answers there: Connection refused"):
-        run_conformance(target(f"http://127.0.0.1:{port}"))
+    url = f"http://127.0.0.1:{port}"
+    with pytest.raises(Unusable, match=f"nobody answers at {url}: Connection refused"):
+        run_conformance(target(url))
 
 
 def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None:

@@ -112,6 +112,12 @@ def _add_new_client(client: ArgumentParser) -> None:
     client.add_argument("--client-id", type=_as(schema.printable), help="made up if left out")
     client.add_argument("--scope", type=_as(schema.scope), help="all that it may have")
     client.add_argument(
+        "--default-scope",
+        type=_as(schema.scope),
+        metavar="SCOPE",
+        help="what it gets when it asks for none (none: it has to ask)",
+    )
+    client.add_argument(
         "--grant-type",
         dest="grant_types",
         action="append",

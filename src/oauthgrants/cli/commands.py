@@ -103,6 +103,7 @@ def _make_client(arguments: Namespace) -> tuple[Client, Secret | None]:
     return make_client(
         client_id=arguments.client_id,
         scope=arguments.scope,
+        default_scope=arguments.default_scope,
         grant_types=arguments.grant_types,
         public=arguments.public,
         client_name=arguments.name,
@@ -171,28 +172,32 @@ def rotate_keys(arguments: Namespace) -> None:
 
 def upgrade(arguments: Namespace) -> None:
     """Bring tables up to date."""
-    from oauthgrants.cli.db import upgrade
+    with _extra():
+        from oauthgrants.cli.db import upgrade
 
     _tell(arguments, upgrade)
 
 
 def current(arguments: Namespace) -> None:
     """Show the revision of tables."""
-    from oauthgrants.cli.db import current
+    with _extra():
+        from oauthgrants.cli.db import current
 
     _tell(arguments, current)
 
 
 def stamp(arguments: Namespace) -> None:
     """Note down the revision of tables."""
-    from oauthgrants.cli.db import stamp
+    with _extra():
+        from oauthgrants.cli.db import stamp
 
     _tell(arguments, lambda database: stamp(database, arguments.revision))
 
 
 def purge(arguments: Namespace) -> None:
     """Delete what has expired."""
-    from oauthgrants.cli.purge import purge
+    with _extra():
+        from oauthgrants.cli.purge import purge
 
     shows_progress = sys.stderr.isatty() and not arguments.quiet
     _tell(

@@ -41,6 +41,8 @@ def list_checks() -> str:
 
 
 def _target(arguments: Namespace) -> Target:
+    if arguments.client_id is None:  # for --list alone it may be missing
+        raise UsageError("give the client that asks, --client-id ID")
     return Target(
         client_id=arguments.client_id,
         client_secret=_secret(arguments, "client_secret"),

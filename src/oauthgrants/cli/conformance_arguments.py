@@ -58,7 +58,7 @@ def _add_server(command: ArgumentParser) -> None:
 
 def _add_credentials(command: ArgumentParser) -> None:
     group = command.add_argument_group("who asks")
-    group.add_argument("--client-id", required=True, metavar="ID", help="a client")
+    group.add_argument("--client-id", metavar="ID", help="a client")
     group.add_argument(
         "--auth-method", choices=AUTH_METHODS, default=AUTH_METHODS[0], help="(%(default)s)"
     )

@@ -23,6 +23,7 @@ def make_client(
     *,
     client_id: str | None = None,
     scope: Scope | None = None,
+    default_scope: Scope | None = None,
     grant_types: Sequence[str] = (),
     public: bool = False,
     client_name: str | None = None,
@@ -33,6 +34,7 @@ def make_client(
     Args:
         client_id: Made up if left out.
         scope: All that it may have, None for tokens without scope.
+        default_scope: What it gets when it asks for none, None if it has to ask.
         grant_types: Those that it may use; ``client_credentials`` for one that has a secret.
         public: Whether it cannot keep a secret.
         client_name: For people.
@@ -46,6 +48,7 @@ def make_client(
     metadata: dict[str, Any] = {
         "grant_types": wanted,
         "scope": scope,
+        "default_scope": default_scope,
         "first_party": "password" in wanted,
         "client_name": client_name,
     }
@@ -67,6 +70,8 @@ def to_toml(client: Client, secret: Secret | None) -> str:
     lines.append(f"grant_types = [{', '.join(map(quote, client.grant_types))}]")
     if client.scope is not None:
         lines.append(f"scope = {quote(str(client.scope))}")
+    if client.default_scope is not None:
+        lines.append(f"default_scope = {quote(str(client.default_scope))}")
     if client.first_party:
         lines.append("first_party = true  # it sees the passwords of its users")
     if client.client_name is not None:

@@ -27,5 +27,5 @@ def read_dpop(values: dict[str, Any] | None) -> DpopRules | None:
     except ModuleNotFoundError as error:
         if values is None:
             return None
-        raise CommandError(str(error)) from None
+        raise CommandError(f"[dpop]: {error}") from None
     return rules

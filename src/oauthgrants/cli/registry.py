@@ -49,6 +49,8 @@ class Registry:
             f"grant_types                 {' '.join(client.grant_types)}",
             f"scope                       {client.scope or ''}".rstrip(),
         ]
+        if client.default_scope is not None:
+            lines.append(f"default_scope               {client.default_scope}")
         if not client.active:
             lines.append("active                      false")
         for secret in client.secrets:

@@ -7,11 +7,13 @@ one of ``redis.asyncio``.
 
 from __future__ import annotations
 
-try:
-    from oauthgrants.stores.redis.stores import AsyncRedisStore, RedisStore
-except ModuleNotFoundError as _missing:
+from importlib.util import find_spec
+
+if find_spec("redis") is None:
     raise ModuleNotFoundError(
-        "RedisStore needs redis-py: pip install 'oauthgrants[redis]'", name=_missing.name
-    ) from _missing
+        "RedisStore needs redis-py: pip install 'oauthgrants[redis]'", name="redis"
+    )
+
+from oauthgrants.stores.redis.stores import AsyncRedisStore, RedisStore
 
 __all__ = ["AsyncRedisStore", "RedisStore"]

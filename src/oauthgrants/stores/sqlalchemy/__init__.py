@@ -7,13 +7,14 @@ connection or session of the host's, and then works within its transaction.
 
 from __future__ import annotations
 
-try:
-    from oauthgrants.stores.sqlalchemy.stores import AsyncSqlAlchemyStore, SqlAlchemyStore
-    from oauthgrants.stores.sqlalchemy.tables import Tables, make_tables
-except ModuleNotFoundError as _missing:
+from importlib.util import find_spec
+
+if find_spec("sqlalchemy") is None:
     raise ModuleNotFoundError(
-        "SqlAlchemyStore needs SQLAlchemy: pip install 'oauthgrants[sqlalchemy]'",
-        name=_missing.name,
-    ) from _missing
+        "SqlAlchemyStore needs SQLAlchemy: pip install 'oauthgrants[sqlalchemy]'", name="sqlalchemy"
+    )
+
+from oauthgrants.stores.sqlalchemy.stores import AsyncSqlAlchemyStore, SqlAlchemyStore
+from oauthgrants.stores.sqlalchemy.tables import Tables, make_tables
 
 __all__ = ["AsyncSqlAlchemyStore", "SqlAlchemyStore", "Tables", "make_tables"]

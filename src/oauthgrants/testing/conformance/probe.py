@@ -246,7 +246,8 @@ class Probe:
             self._found = discover(self.target, self.get)
             answer = self._choose_grant()
         except NoAnswer as error:
-            raise Unusable(f"nobody answers there: {error}") from None
+            place = self.target.issuer or self.target.token_endpoint
+            raise Unusable(f"nobody answers at {place}: {error}") from None
         except CutShort as end:
             raise Unusable(f"not even a first token came: {end}") from None
         if answer.status >= _FAILED or answer.status // 100 == 3:  # noqa: PLR2004

@@ -93,7 +93,10 @@ class Target:
         if self.issuer is None and self.token_endpoint is None:
             raise Unusable("give the issuer, or the token endpoint")
         if self.auth_method in _BY_SECRET and self.client_secret is None:
-            raise Unusable(f"{self.auth_method} needs the client's secret")
+            raise Unusable(
+                f"{self.auth_method} needs the client's secret: client_secret, or for the command "
+                "OAUTHGRANTS_CLIENT_SECRET in the environment or --client-secret-file"
+            )
         if self.auth_method == "private_key_jwt" and self.private_key is None:
             raise Unusable("private_key_jwt needs the client's private key")
         if self.auth_method == "none" and self.username is None:

@@ -16,18 +16,19 @@ _STYLE = """
   :root { --pass: #7fd491; --fail: #ff9a9a; --skip: #b5b5b5 }
 }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
-h2 { font-size: 1.15rem; margin-top: 2rem } h3 { font-size: 1rem; margin: .6rem 0 .2rem 11rem }
+h2 { font-size: 1.15rem; margin-top: 2rem } h3 { font-size: 1rem; margin: .6rem 0 .2rem 11.5rem }
 details { border-top: 1px solid var(--line); padding: .4rem 0 }
-summary { cursor: pointer; display: grid; grid-template-columns: 5rem 5rem 1fr; gap: .5rem }
+summary { cursor: pointer; display: grid; grid-template-columns: 1rem 4rem 5rem 1fr; gap: .5rem }
+summary::before { content: "\\25b8" } details[open] > summary::before { content: "\\25be" }
 .passed { color: var(--pass) } .failed { color: var(--fail) } .skipped { color: var(--skip) }
 .status { font-weight: 600 }
-.why { margin: .4rem 0 .4rem 11rem }
-dl { margin: .4rem 0 .4rem 11rem }
+.why { display: block; font-size: .9rem }
+dl { margin: .4rem 0 .4rem 11.5rem }
 dt { font-family: ui-monospace, monospace } dd { margin: 0 0 .4rem }
-pre { border: 1px solid var(--line); padding: .6rem; margin: 0 0 .6rem 11rem; white-space: pre-wrap;
-  overflow-wrap: anywhere; font-size: .85rem }
+pre { border: 1px solid var(--line); padding: .6rem; margin: 0 0 .6rem 11.5rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem }
 @media (max-width: 40rem) {
-  .why, dl, h3, pre { margin-left: 0 } summary { grid-template-columns: 4.5rem 4.5rem 1fr }
+  dl, h3, pre { margin-left: 0 } summary { grid-template-columns: 1rem 4rem 4.5rem 1fr }
 }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -44,7 +45,8 @@ def to_html(report: Report) -> str:
         f"<h1>{title}</h1>\n<p>Asked by <code>{escape(report.client_id)}</code> "
         f"({escape(report.auth_method)}) on "
         f'<time datetime="{report.began_at.isoformat()}">{report.began_at:%Y-%m-%d %H:%M} UTC'
-        "</time>. Secrets, tokens and passwords are masked.</p>\n"
+        "</time>. Secrets, tokens and passwords are masked. Each check opens: it shows what was "
+        "asked for, what was sent and what came back.</p>\n"
     ]
     parts += [f"<p>{escape(line)}</p>\n" for line in summary(report)]
     for section, results in groupby(report.results, key=lambda each: each.check.section):
@@ -60,8 +62,9 @@ def _entry(result: Result) -> str:
         [
             f'<details id="{escape(check.name)}"{opened}>\n<summary>'
             f'<span class="status {result.status}">{result.status}</span> '
-            f"<span>{check.level}</span> <span>{escape(check.title)}</span></summary>\n",
-            f'<p class="why">{escape(result.why)}</p>\n' if result.why else "",
+            f"<span>{check.level}</span> <span>{escape(check.title)}",
+            f'<span class="why">{escape(result.why)}</span>' if result.why else "",
+            "</span></summary>\n",
             "<dl>\n",
             *_requirements(result),
             "</dl>\n",

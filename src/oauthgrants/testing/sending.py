@@ -1,4 +1,14 @@
-"""HTTP over sockets and without one, where the octets are the test's own."""
+"""
+Requests for an adapter under test, whose octets nothing in between changes.
+
+`send_to_wsgi`, `send_to_asgi` and `send_over_socket` are what the contracts of adapters want of
+``mount``, once they know where to send::
+
+    yield partial(send_to_wsgi, application)
+
+Test clients of frameworks and HTTP libraries will not do: they encode forms, fold repeated header
+fields into one, and refuse what a contract has to send.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from oauthgrants import HttpResponse
+from oauthgrants.wire import HttpResponse
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -20,12 +30,74 @@ Body = bytes | Iterator[bytes]
 AsgiCallable = Callable[[Mapping[str, Any], Any, Any], Awaitable[None]]
 
 PEER = ("127.0.0.1", 40000)
+"""Where the requests come from that no socket is needed for."""
+
+_SECONDS = 30
+
+
+def send_to_wsgi(
+    application: WSGIApplication,
+    method: str,
+    target: str,
+    headers: Sequence[Header],
+    body: Body,
+    *,
+    prefix: str = "",
+) -> HttpResponse:
+    """
+    Return the response of a WSGI *application*, called on the caller's stack.
+
+    Args:
+        application: What is tested.
+        method: As it has to arrive.
+        target: Path and query, *prefix* included.
+        headers: As they have to arrive, ``Host`` among them.
+        body: Octets, or the chunks of a chunked body.
+        prefix: The path that *application* is mounted below (``SCRIPT_NAME``).
+    """
+    return call_wsgi(application, make_environ(method, target, headers, body, prefix=prefix))
+
+
+def send_to_asgi(
+    application: AsgiCallable,
+    method: str,
+    target: str,
+    headers: Sequence[Header],
+    body: Body,
+    *,
+    prefix: str = "",
+) -> HttpResponse:
+    """
+    Return the response of an ASGI *application*, called in an event loop of its own.
+
+    Args:
+        application: What is tested. It is sent no lifespan events.
+        method: As it has to arrive.
+        target: Path and query, *prefix* included.
+        headers: As they have to arrive, ``Host`` among them.
+        body: Octets, or the chunks of a chunked body.
+        prefix: The path that *application* is mounted below (``root_path``).
+    """
+    scope = make_scope(method, target, headers, prefix=prefix)
+    return read_response(call_asgi(application, scope, body_messages(body)))
 
 
 def send_over_socket(
     address: tuple[str, int], method: str, target: str, headers: Sequence[Header], body: Body
 ) -> HttpResponse:
-    """Send a request to a web server and return the response."""
+    """
+    Return the response of the web server at *address*.
+
+    Args:
+        address: Host and port.
+        method: As it has to arrive.
+        target: Path and query.
+        headers: As they have to arrive, ``Host`` among them.
+        body: Octets, or the chunks of a chunked body.
+
+    Raises:
+        OSError: Nobody answers there.
+    """
     head = [f"{method} {target} HTTP/1.1", "Connection: close"]
     head += [f"{name}: {value}" for name, value in headers]
     if not isinstance(body, bytes):
@@ -38,7 +110,7 @@ def send_over_socket(
 
 def exchange(address: tuple[str, int], octets: bytes) -> HttpResponse:
     """Send *octets*, more or less a request, and return the response."""
-    with socket.create_connection(address, timeout=30) as connection:
+    with socket.create_connection(address, timeout=_SECONDS) as connection:
         # A server that has read enough of the body answers and hangs up.
         with suppress(ConnectionError):
             connection.sendall(octets)
@@ -56,7 +128,7 @@ def exchange(address: tuple[str, int], octets: bytes) -> HttpResponse:
     )
 
 
-class Chunks(io.RawIOBase):
+class _Chunks(io.RawIOBase):
     """A body that comes in chunks and ends by itself; a read may return less than asked for."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -86,7 +158,7 @@ def make_environ(
         "REMOTE_ADDR": PEER[0],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body) if isinstance(body, bytes) else Chunks(body),
+        "wsgi.input": io.BytesIO(body) if isinstance(body, bytes) else _Chunks(body),
         "wsgi.errors": io.StringIO(),
         "wsgi.multithread": False,
         "wsgi.multiprocess": False,
@@ -108,7 +180,7 @@ def call_wsgi(application: WSGIApplication, environ: dict[str, Any]) -> HttpResp
     started: list[tuple[str, list[Header]]] = []
 
     def start_response(
-        status: str, headers: list[Header], exc_info: object = None, /
+        status: str, headers: list[Header], _exc_info: object = None, /
     ) -> Callable[[bytes], object]:
         started.append((status, headers))
         return io.BytesIO().write
@@ -157,11 +229,11 @@ def body_messages(body: Body) -> Iterator[dict[str, Any]]:
 def call_asgi(
     application: AsgiCallable, scope: Mapping[str, Any], messages: Iterator[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return what *application* sends when it receives *messages*."""
+    """Return what *application* sends when it receives *messages*, and then a disconnect."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return next(messages)
+        return next(messages, {"type": "http.disconnect"})
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
