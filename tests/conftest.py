@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from support import Colour, World
-
+# Before `support`, which imports parts of it.
 pytest.register_assert_rewrite("oauthgrants.testing")
+
+from support import Colour, World  # noqa: E402
+
 pytest_plugins = ["conformance", "oauthgrants.testing.plugin", "secret_scan"]
 
 settings.register_profile("ci", max_examples=200, deadline=None)

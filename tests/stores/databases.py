@@ -23,6 +23,32 @@ def sqlite_url() -> Generator[str, None, None]:
         yield f"///{Path(folder) / 'oauth.db'}"
 
 
+@contextmanager
+def empty_sqlite_url() -> Generator[str, None, None]:
+    """Return the URL of a new file, with the tables there and nothing in them."""
+    with sqlite_url() as url:
+        _path_of(url).write_bytes(_file_with_tables())
+        yield url
+
+
+@cache
+def _file_with_tables() -> bytes:
+    with sqlite_url() as url:
+        with open_engine(f"sqlite:{url}") as engine:
+            _make_metadata().create_all(engine)
+        return _path_of(url).read_bytes()
+
+
+def _path_of(url: str) -> Path:
+    return Path(url.removeprefix("///"))
+
+
+def _make_metadata() -> MetaData:
+    metadata = MetaData()
+    make_tables(metadata)
+    return metadata
+
+
 @cache
 def postgres_url() -> str:
     """Return the URL of a PostgreSQL server, without ``postgresql:``; start one unless told."""
@@ -60,8 +86,7 @@ def _connect(url: str) -> Generator[Connection, None, None]:
 @cache
 def _make_tables_once(url: str) -> str:
     """Make the tables, and return the statement that empties them."""
-    metadata = MetaData()
-    make_tables(metadata)
+    metadata = _make_metadata()
     with _connect(url) as connection, connection.begin():
         metadata.create_all(connection)
     return ";".join(f"DELETE FROM {table.name}" for table in metadata.sorted_tables)

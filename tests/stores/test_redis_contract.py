@@ -7,7 +7,7 @@ Some clients decode what the server answers, some do not.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 
 import pytest
@@ -52,13 +52,29 @@ class TestValkey(_Contract):
         return open_client(self.url)
 
 
+def _connect_to_cluster(port: int) -> redis.RedisCluster:
+    return redis.RedisCluster(host=HOST, port=port, decode_responses=True)
+
+
+@pytest.fixture(scope="module")
+def cluster(cluster_ports: Sequence[int]) -> Iterator[redis.RedisCluster]:
+    """A client for all tests: a new one reads the list of all commands from a server."""
+    with closing(_connect_to_cluster(cluster_ports[0])) as client:
+        yield client
+
+
 class TestCluster(_Contract):
     @pytest.fixture(autouse=True)
-    def _server(self, cluster_ports: Sequence[int]) -> None:
+    def _server(self, cluster: redis.RedisCluster, cluster_ports: Sequence[int]) -> None:
+        self.client = cluster
         self.port = cluster_ports[0]
 
+    @contextmanager
+    def open_store(self) -> Generator[RedisStore, None, None]:
+        yield RedisStore(self.client, prefix=new_prefix())
+
     def connect(self) -> redis.RedisCluster:
-        return redis.RedisCluster(host=HOST, port=self.port, decode_responses=True)
+        return _connect_to_cluster(self.port)
 
 
 class _AsyncContract(StoreContract[AsyncRedisStore]):

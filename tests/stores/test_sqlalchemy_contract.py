@@ -11,7 +11,7 @@ from contextlib import (
 )
 from typing import ClassVar
 
-from databases import empty_postgres_url, open_engine, sqlite_url
+from databases import empty_postgres_url, empty_sqlite_url, open_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from oauthgrants.stores.sqlalchemy import AsyncSqlAlchemyStore, SqlAlchemyStore
@@ -23,14 +23,12 @@ class _Contract(StoreContract[SqlAlchemyStore]):
 
     @abstractmethod
     def database(self) -> AbstractContextManager[str]:
-        """Return the URL of an empty one, without its driver."""
+        """Return the URL of one with tables and nothing in them, without its driver."""
 
     @contextmanager
     def open_store(self) -> Generator[SqlAlchemyStore, None, None]:
         with self.database() as url, open_engine(f"{self.driver}:{url}") as engine:
-            store = SqlAlchemyStore(engine)
-            store.create_all()
-            yield store
+            yield SqlAlchemyStore(engine)
 
     @contextmanager
     def connect_again(self, store: SqlAlchemyStore) -> Generator[SqlAlchemyStore, None, None]:
@@ -42,7 +40,7 @@ class TestSqlite(_Contract):
     driver = "sqlite"
 
     def database(self) -> AbstractContextManager[str]:
-        return sqlite_url()
+        return empty_sqlite_url()
 
 
 class TestPostgres(_Contract):
@@ -58,16 +56,14 @@ class _AsyncContract(StoreContract[AsyncSqlAlchemyStore]):
 
     @abstractmethod
     def database(self) -> AbstractContextManager[str]:
-        """Return the URL of an empty one, without its driver."""
+        """Return the URL of one with tables and nothing in them, without its driver."""
 
     @asynccontextmanager
     async def open_store(self) -> AsyncGenerator[AsyncSqlAlchemyStore, None]:
         with self.database() as url:
             self._url = f"{self.driver}:{url}"
             engine = create_async_engine(self._url)
-            store = AsyncSqlAlchemyStore(engine)
-            await store.create_all()
-            yield store
+            yield AsyncSqlAlchemyStore(engine)
             await engine.dispose()
 
     @asynccontextmanager
@@ -83,7 +79,7 @@ class TestAiosqlite(_AsyncContract):
     driver = "sqlite+aiosqlite"
 
     def database(self) -> AbstractContextManager[str]:
-        return sqlite_url()
+        return empty_sqlite_url()
 
 
 class TestAsyncpg(_AsyncContract):
