@@ -469,6 +469,14 @@ class WritesBackWhatItRead(MemoryStore):
             self.replace_client(attrs.evolve(client, secrets=secrets))
 
 
+@caught_by("test_a_client_is_replaced_whole")
+class KeepsItsSecrets(MemoryStore):
+    def replace_client(self, client: Client) -> None:
+        kept = self.find_client(client.client_id)
+        secrets = client.secrets if kept is None else kept.secrets
+        super().replace_client(attrs.evolve(client, secrets=secrets))
+
+
 @caught_by("test_a_client_has_several_secrets")
 class EndsNothing(MemoryStore):
     def add_client_secret(

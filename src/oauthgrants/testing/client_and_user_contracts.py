@@ -39,9 +39,9 @@ class ClientStoreContract(StoreTests[C]):
         """
         self.resolve(cast("Any", store).add_client(client))
 
-    def _registry(self, store: C) -> Any:
-        if not hasattr(store, "add_client_secret"):
-            raise SkipTest("the store has no add_client_secret")
+    def _registry(self, store: C, method: str = "add_client_secret") -> Any:
+        if not hasattr(store, method):
+            raise SkipTest(f"the store has no {method}")
         return store
 
     def _secrets(self, store: C) -> tuple[ClientSecret, ...]:
@@ -87,6 +87,20 @@ class ClientStoreContract(StoreTests[C]):
                 self.add_client(store, Client.public("app", client_name="second"))
 
             assert self.resolve(store.find_client("app")) == client
+
+    def test_a_client_is_replaced_whole(self) -> None:
+        """Its secrets too; and who is unknown is not registered by it."""
+        with self._open() as store:
+            registry = self._registry(store, "replace_client")
+            client = _client_with_secrets(2)
+            changed = attrs.evolve(client, client_name="changed", secrets=client.secrets[1:])
+            self.add_client(store, client)
+
+            self.resolve(registry.replace_client(changed))
+            assert self.resolve(store.find_client("app")) == changed
+            with refused(KeyError, why="there is no such client"):
+                self.resolve(registry.replace_client(Client.public("nobody")))
+            assert self.resolve(store.find_client("nobody")) is None
 
     def test_a_secret_is_replaced(self) -> None:
         """The new one takes the place of the old, and nothing else changes."""
