@@ -14,13 +14,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import attrs
 from sqlalchemy import Connection
 
+from oauthgrants.brief import brief
 from oauthgrants.stores.sqlalchemy.statements import Statements
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@attrs.frozen
+@brief
 class Transaction:
     """
     A transaction, and what to execute in it.
