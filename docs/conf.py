@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from importlib import import_module
 from importlib.metadata import version as version_of
-from typing import TYPE_CHECKING
+from inspect import getsource
+from typing import TYPE_CHECKING, Any
 
 import django
 from django.conf import settings
@@ -73,6 +76,21 @@ def name_functions(*event: str | None) -> tuple[str | None, str | None]:
     return signature, returns
 
 
+def describe_constant(_: Sphinx, what: str, name: str, *event: Any) -> None:
+    """Give an imported constant its docstring: autodoc has only that of its type."""
+    from sphinx.pycode import ModuleAnalyzer
+
+    module, constant = name.rsplit(".", 1)
+    if what != "data":
+        return
+    for node in ast.walk(ast.parse(getsource(import_module(module)))):
+        if isinstance(node, ast.ImportFrom) and constant in {each.name for each in node.names}:
+            found = ModuleAnalyzer.for_module(str(node.module)).find_attr_docs()
+            event[-1][:] = found.get(("", constant), [])
+
+
 def setup(app: Sphinx) -> None:
     """Take part in what autodoc does."""
     app.connect("autodoc-process-signature", name_functions)
+    # Before napoleon, which looks at the docstring then.
+    app.connect("autodoc-process-docstring", describe_constant, priority=100)

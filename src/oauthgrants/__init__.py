@@ -71,7 +71,7 @@ __all__ = [
     "VerifiedToken",
 ]
 
-# Loaded when they are first asked for: who issues opaque tokens never waits for what else is here.
+# Each name is loaded when it is first asked for, so that no host waits for what it does not use.
 _HOMES = {
     "AccessToken": "oauthgrants.tokens",
     "Argon2idHasher": "oauthgrants.hashing",

@@ -1,4 +1,4 @@
-"""The names of signature algorithms (RFC 7518, 3.1; RFC 9864), for who needs no more of them."""
+"""The names of signature algorithms (RFC 7518, 3.1; RFC 9864), without their library."""
 
 from __future__ import annotations
 

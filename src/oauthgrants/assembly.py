@@ -76,7 +76,7 @@ _P = TypeVar("_P")
 
 
 class Assembly:
-    """What both colours share."""
+    """What the sync and the async server share: the settings, and the parts made of them."""
 
     _connections = IN_THREADS
 
@@ -127,50 +127,60 @@ class Assembly:
 
         Args:
             issuer: Its identifier, an https URL without query and fragment (RFC 8414, 2).
-            grants: Those that are enabled.
+            grants: The grants that are enabled, one or more.
             profile: The rules that it keeps to; ``oauth2.1`` has no password grant.
-            store: Fills each port that is not given by itself.
+            store: Serves as each port below that is not given by itself.
             clients: The registered clients.
             tokens: The stored tokens.
-            users: The resource owners; clients alone need none.
-            deny_list: Which JWTs are revoked; opaque tokens need none.
-            attempts: Counts wrong passwords and secrets.
-            known_sources: From where users have signed in before; none are known without.
-            replays: What may be used once; without second factors there is none.
-            mfa_tokens: Sign-ins that wait for a second factor.
-            throttle: How much guessing is let through; None for any amount.
-            hasher: How passwords are kept; `Argon2idHasher` by default.
-            scope_policy: May grant less than was asked for; by default, too much is refused.
+            users: The resource owners; the client credentials grant needs none.
+            deny_list: Remembers which JWTs are revoked; opaque tokens need none.
+            attempts: Counts wrong passwords, secrets and codes.
+            known_sources: Remembers from where users have signed in, so that strangers who
+                guess cannot lock them out.
+            replays: Remembers what may be used once: client assertions, DPoP proofs, codes.
+            mfa_tokens: Keeps sign-ins that wait for a second factor.
+            throttle: How many wrong guesses are let through; None for no limit.
+            hasher: Hashes passwords; `Argon2idHasher` by default.
+            scope_policy: May grant less than was asked for; by default, a request for too much
+                is refused (C-09).
             lifetime_policy: Has the last word on how long tokens live.
             extra_claims: Adds claims of the host's own to access tokens.
-            event_sink: Who hears of events; the logger ``oauthgrants`` by default.
+            event_sink: Hears of events; by default a `LoggingSink`, which writes them to the
+                logger ``oauthgrants``.
             access_token_format: ``opaque``, or ``jwt`` (RFC 9068), which takes *signing_keys*
                 and an *audience*.
-            signing_keys: A key, or where keys come from and change without a restart.
+            signing_keys: A `SigningKey`, or a `KeySource`, whose keys can change without a
+                restart.
             introspection_jwt: Whether introspection answers are signed for callers that accept
                 it (RFC 9701); takes *signing_keys*.
             lifetimes: How long tokens live, where grant and client do not say.
-            refresh_grace: For so long may the refresh token that was spent last come again,
-                from a client that authenticates (C-20); zero for never.
-            audience: Whom tokens are for when the request names no resource (C-26).
-            client_auth_methods: The registered names of those that are enabled; all that can work.
-            secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
-            assertions: What JWTs have to be by which clients authenticate.
-            mutual_tls: That clients can show certificates here, None if none gets through.
-            dpop: What proofs have to be that bind tokens to a key (RFC 9449); without, they are not
-                looked at.
-            limits: How much a request may bring.
-            endpoints: Where the endpoints are.
+            refresh_grace: How long the refresh token that was spent last is accepted again,
+                from a client that proves who it is (C-20); zero for never.
+            audience: The ``aud`` of tokens when the request names no resource (C-26).
+            client_auth_methods: The registered names of the client authentication methods that
+                are enabled; by default all that can work.
+            secret_methods_equal: Whether a secret may come by Basic or in the body, whichever of
+                the two a client is registered for (C-12).
+            assertions: What client assertions have to be, the JWTs by which clients authenticate
+                (RFC 7523).
+            mutual_tls: Says that clients can show certificates here (RFC 8705); None if the web
+                server hands none over.
+            dpop: What the proofs have to be that bind tokens to a key (RFC 9449); None to ignore
+                them.
+            limits: How large a request and its parts may be.
+            endpoints: The paths of the endpoints.
             metadata: Further members of the metadata (C-25).
-            scopes_supported: The scopes to publish there.
-            publish_response_types: Whether ``response_types_supported`` is there, empty (C-17).
+            scopes_supported: The scopes to publish in the metadata.
+            publish_response_types: Whether the metadata have an empty
+                ``response_types_supported`` (C-17).
             allow_insecure_transport: Whether *issuer* may be plain http, on loopback hosts only.
             password_workers: How many passwords `AsyncAuthorizationServer` checks at a time,
-                each with the memory that the hasher asks for; by default one a processor.
-            clock: Tells the time, aware, in UTC.
-            random: Makes tokens.
+                each with the memory that the hasher asks for; by default one for each processor.
+            clock: Returns the time, aware, in UTC.
+            random: Returns random octets, of which tokens are made.
 
         Raises:
+            ModuleNotFoundError: A setting needs an extra that is missing; says what to install.
             ValueError: Something contradicts the specifications, or is missing; says what.
         """
         require_issuer(issuer, allow_insecure_transport=allow_insecure_transport)
@@ -180,7 +190,7 @@ class Assembly:
         self.issuer = issuer
         """The issuer identifier."""
         self.limits = limits
-        """How much a request may bring; adapters need not read further."""
+        """How large a request may be; adapters need not read further."""
         self._password_workers = password_workers
         self._clock = clock
         self._random = random
@@ -192,7 +202,7 @@ class Assembly:
         kept_rules = Profile.named(profile)
         kept_rules.require(enabled, client_auth_methods, assertions)
 
-        # A port that is false is a port: it may be a collection, so far without members.
+        # Compared with None, not by truth: a port may be a collection that is still empty.
         client_store = self._adapt(require_port(store if clients is None else clients, "clients"))
         token_store = self._adapt(require_port(store if tokens is None else tokens, "tokens"))
         user_store = store if users is None else users
@@ -212,7 +222,7 @@ class Assembly:
             OpaqueFormat(token_store, SecretFormat("ogat_", random)),
         )
         if access_token_format == "jwt":
-            # The opaque ones from before a change of format stay valid.
+            # Opaque tokens from before a change of format stay valid.
             jwts = make_jwt_format(
                 issuer=issuer,
                 keys=self._keys,
@@ -336,7 +346,7 @@ class Assembly:
         return make_jwks(self._keys, self._clock())
 
     def _describe(self) -> Mapping[str, Any]:
-        # Who never asks never loads what describes.
+        # Imported here, so that it is loaded only where somebody asks for it.
         from oauthgrants.openapi import describe_api
 
         return describe_api(self._metadata, self._wiring)
@@ -344,7 +354,7 @@ class Assembly:
     def _examine(
         self, clients: Iterable[Client] | None, users: Iterable[User] | None
     ) -> Coroutine[Any, Any, tuple[Finding, ...]]:
-        # Who never checks never loads the rules.
+        # Imported here, so that the rules are loaded only where somebody checks.
         from oauthgrants.policy import examine
 
         return examine(self._wiring, clients, users)

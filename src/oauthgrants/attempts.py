@@ -8,10 +8,12 @@ import attrs
 
 from oauthgrants.brief import brief
 
-_MOST_FAILURES = 1_000_000
+MOST_FAILURES = 1_000_000
+"""The most failures that a limit lets through."""
+
 _LONGEST = timedelta(days=366)
 _DOUBLINGS = 45
-"""So often doubled, the shortest time there is, a microsecond, is longer than the longest."""
+"""After so many doublings, even a microsecond is longer than the longest wait."""
 
 
 @attrs.frozen(kw_only=True)
@@ -24,14 +26,15 @@ class AttemptLimit:
     ... )
 
     Attributes:
-        max_failures: So many may come within *window* before one has to wait; at most a million.
-        window: Counted from the first failure; and how long the first wait is. Each wait is
-            twice as long as the one before.
+        max_failures: How many guesses may fail within *window* before the next one has to wait;
+            from one to a million.
+        window: How long failures are counted together, from the first one; and how long the first
+            wait is. Each wait is twice as long as the one before.
         longest_wait: No wait is longer, so that nobody is locked out for ever; 366 days at most.
 
     Raises:
-        ValueError: There is room for no attempt, or for too many, or a time is not longer than
-            none, or too long.
+        ValueError: *max_failures* is out of bounds, a time is zero or negative, or
+            *longest_wait* is shorter than *window* or too long.
     """
 
     max_failures: int
@@ -40,11 +43,11 @@ class AttemptLimit:
 
     def __attrs_post_init__(self) -> None:
         if not (
-            1 <= self.max_failures <= _MOST_FAILURES
+            1 <= self.max_failures <= MOST_FAILURES
             and timedelta() < self.window <= self.longest_wait <= _LONGEST
         ):
             raise ValueError(
-                f"an AttemptLimit takes max_failures from 1 to {_MOST_FAILURES}, a window longer "
+                f"an AttemptLimit takes max_failures from 1 to {MOST_FAILURES}, a window longer "
                 "than none, and a longest_wait no shorter than that and no longer than "
                 f"{_LONGEST.days} days, not {self}"
             )
@@ -87,8 +90,8 @@ class Attempts:
     Attributes:
         failures: How many attempts failed, those under way included.
         allowed_at: When the next one may come, None for at once.
-        forgotten_at: From then on it is as if there had been none.
-        forgotten_before: What `forgotten_at` was before the latest attempt.
+        forgotten_at: When all of them are forgotten.
+        forgotten_before: What *forgotten_at* was before the latest attempt.
     """
 
     failures: int
@@ -100,7 +103,7 @@ class Attempts:
         """
         Return these with one failure less, since an attempt succeeded.
 
-        With it goes the wait that it began: else those who sign in would keep alive what
+        The wait that the attempt began ends too. Otherwise those who sign in would prolong what
         others failed at, and nothing would ever be forgotten where many come from one place.
         """
         return Attempts(

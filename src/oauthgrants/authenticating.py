@@ -1,4 +1,4 @@
-"""What a server authenticates clients by, made once."""
+"""Makes what authenticates the clients of a server, once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oauthgrants.grants import Services
 from oauthgrants.ports import ClientStore
 
 if TYPE_CHECKING:
-    # Only for annotations: who has no clients that sign never loads joserfc.
+    # Only for annotations: servers without clients that sign never load joserfc.
     from oauthgrants.client_auth.assertions import AssertionVerifier
 
 
@@ -45,9 +45,11 @@ def make_authenticator(
         endpoints: Where its endpoints are.
         clients: The registered ones.
         methods: The registered names of the methods, None for all that can work.
-        secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
+        secret_methods_equal: Whether a secret may come by Basic or in the body, whichever of the
+            two is registered (C-12).
         rules: What assertions have to be.
-        mutual_tls: Whether clients can show certificates; who names a method of it says so too.
+        mutual_tls: Says that clients can show certificates, as *methods* with one of mutual TLS
+            does too; None otherwise.
         connections: How keys are fetched.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How values are declared that live as long as a request, and what serves requests."""
+"""How to declare values that live as long as a request, and the parts that serve requests."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from attrs import frozen as brief
     from attrs import frozen as service
 else:
-    # A dozen are made for each request, and to guard them at run time makes each twice as slow or
+    # A dozen are made for each request, and a guard at run time would make each twice as slow or
     # more. What is kept, such as clients and tokens, is `attrs.frozen`.
     brief = partial(attrs.define, unsafe_hash=True, on_setattr=attrs.setters.NO_OP)
     """Declares a value that does not outlive its request; type checkers refuse to change it."""
-    # To write what compares and shows it takes as long as all the rest of a class.
+    # To generate comparison and repr takes as long as all the rest of a class.
     service = partial(attrs.frozen, eq=False, repr=False)
     """Declares a part of a server: made once, compared with nothing and shown to nobody."""
 

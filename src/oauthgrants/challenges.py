@@ -47,7 +47,7 @@ class Challenges:
     def __attrs_post_init__(self) -> None:
         if self.bearer and not self.realm and self.resource_metadata is None:
             raise ValueError(
-                "a challenge has a parameter at least (RFC 6750, Section 3): "
+                "a challenge needs at least one parameter (RFC 6750, Section 3): "
                 "give the resource server realm=, or publish_metadata=True"
             )
         if not is_vschar(self.realm or ""):

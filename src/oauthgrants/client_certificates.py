@@ -12,7 +12,7 @@ from oauthgrants.forms import is_absolute_uri, is_vschar
 from oauthgrants.strict_json import parse_object
 
 TLS_CLIENT_AUTH = "tls_client_auth"
-"""The certificate is issued by an authority, and for whom it says counts (RFC 8705, 2.1)."""
+"""An authority has issued the certificate, and its subject is registered (RFC 8705, 2.1)."""
 
 SELF_SIGNED = "self_signed_tls_client_auth"
 """The certificate itself is registered (RFC 8705, 2.2)."""
@@ -24,7 +24,7 @@ SUBJECTS = tuple(
     f"{TLS_CLIENT_AUTH}_{name}"
     for name in ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
 )
-"""The metadata that say for whom a certificate is, one of which is registered (2.1.2)."""
+"""The metadata that name the subject of a certificate; a client has one of them (2.1.2)."""
 
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _MOST_KEYS = 100

@@ -19,7 +19,7 @@ SECRET_METHODS = frozenset({"client_secret_basic", "client_secret_post"})
 """The methods of RFC 6749, 2.3.1: the client shows a secret that the server keeps as a digest."""
 
 CLIENT_SECRET = SecretFormat("ogcs_")
-"""How those look that we make."""
+"""The form of the client secrets that we make."""
 
 
 def _require_aware(_: object, attribute: attrs.Attribute[Any], moment: object) -> None:
@@ -55,7 +55,7 @@ class ClientSecret:
 
     def ending_by(self, moment: datetime | None) -> ClientSecret:
         """
-        Return the secret that ends at *moment*, if it does not end before; None for as it is.
+        Return the secret as one that ends at *moment* or earlier; None leaves it as it is.
 
         Raises:
             InvalidClientMetadata: *moment* is not aware.

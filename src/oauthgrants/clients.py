@@ -45,20 +45,21 @@ class Client:
         grant_types: The values of ``grant_type`` that it may use. The default is RFC 7591's
             and allows none of ours.
         scope: All that it may have, None for a client whose tokens have no scope.
-        default_scope: What it gets when it asks for none, None to refuse that.
+        default_scope: What it gets when it asks for no scope; None to refuse such requests.
         resources: The RFC 8707 identifiers that it may ask tokens for.
         introspects: The audiences whose tokens it may introspect, as a resource server.
-        first_party: Whether it may see its users' passwords.
+        first_party: Whether it may use the password grant, and so see its users' passwords.
         access_token_lifetime: Whole seconds, None for the server's.
         refresh_token_lifetime: Whole seconds, None for the server's.
         secrets: Its live secrets; any of them authenticates it.
         jwks: Its public keys, for ``private_key_jwt``, or its certificates as ``x5c``, for
             ``self_signed_tls_client_auth``: a JWK Set as JSON; a mapping will do.
-        jwks_uri: Where they are instead, an https URL.
+        jwks_uri: The https URL of that JWK Set, instead of *jwks*.
         token_endpoint_auth_signing_alg: The only ``alg`` of its assertions, None for any that
             fits its keys.
-        tls_client_auth_subject_dn: Who its certificate is for, for ``tls_client_auth``: this,
-            as RFC 4514 writes it, or one of the next four (RFC 8705, 2.1.2).
+        tls_client_auth_subject_dn: The subject of its certificate, for ``tls_client_auth``, as
+            RFC 4514 writes it. Such a client has exactly one of this and the next four, which
+            are alternative names of the subject (RFC 8705, 2.1.2).
         tls_client_auth_san_dns: A host name.
         tls_client_auth_san_uri: A URI.
         tls_client_auth_san_ip: An IP address.
@@ -66,12 +67,14 @@ class Client:
         tls_client_certificate_bound_access_tokens: Whether its access tokens are bound to the
             certificate that it shows (RFC 8705, 3.4).
         dpop_bound_access_tokens: Whether it has to bind them to a key (RFC 9449, 5.2).
-        secret_methods_equal: Whether a secret may come by Basic and by body alike.
-        active: A client that is not fails to authenticate.
-        client_name: For people.
+        secret_methods_equal: Whether a secret may come by Basic or in the body, whichever of the
+            two is registered (C-12).
+        active: False for a client that may not authenticate.
+        client_name: A name for people to read.
 
     Raises:
-        InvalidClientMetadata: Two of them contradict one another; the message names the field.
+        InvalidClientMetadata: An attribute is malformed or contradicts another; the message
+            names it.
         TypeError: *client_id* is not text.
     """
 
@@ -206,13 +209,14 @@ class Client:
         """
         Return a client that shows a certificate (RFC 8705, 2).
 
-        One of the five ``tls_client_auth_…`` attributes says for whom an authority has issued
-        it (``tls_client_auth``). Else it is registered itself (``self_signed_tls_client_auth``).
+        Either an authority has issued it, and one of the five ``tls_client_auth_…`` attributes
+        says to whom (``tls_client_auth``); or the certificate itself is registered
+        (``self_signed_tls_client_auth``).
 
         Args:
             client_id: Made up if left out, of 22 characters that need no encoding.
-            certificate: One that nobody else need have signed, PEM or DER; ``jwks`` or
-                ``jwks_uri`` may have several.
+            certificate: The one to register, PEM as text or DER as octets; it may be
+                self-signed. ``jwks`` or ``jwks_uri`` may have several.
             **metadata: Any other attribute of `Client`.
 
         Raises:
@@ -267,12 +271,12 @@ class Client:
 
         Args:
             added: The new one.
-            others_expire_at: When those that it has end at the latest, aware; None for when they
-                would anyway.
+            others_expire_at: When its other secrets expire at the latest, aware; None to leave
+                them as they are.
 
         Raises:
-            InvalidClientMetadata: The client authenticates without secrets, has one of this id,
-                or *others_expire_at* is not aware.
+            InvalidClientMetadata: The client authenticates without secrets, has one with this
+                id, or *others_expire_at* is not aware.
         """
         self._require_secrets()
         if any(kept.id == added.id for kept in self.secrets):
@@ -287,7 +291,7 @@ class Client:
         Return the client without one of its secrets.
 
         Raises:
-            InvalidClientMetadata: There is none of this id, or no other.
+            InvalidClientMetadata: It has no secret with this id, or only this one.
         """
         left = tuple(kept for kept in self.secrets if kept.id != secret_id)
         if left == self.secrets:
@@ -316,7 +320,7 @@ class VerifiedClient:
 
     Attributes:
         client: As registered.
-        authenticated: False for a public client, which is identified and no more.
+        authenticated: False for a public client, which only says who it is.
         method: The registered name of the method that it used.
         secret_id: Which of its secrets it showed, None with a method without.
         key_id: The ``kid`` of the key that it signed with, or ``x5t#S256`` of the certificate

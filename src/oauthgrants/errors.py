@@ -17,7 +17,7 @@ _NOT_NQSCHAR = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
 
 class OAuthError(Exception):
     """
-    A client's mistake, or a fault it has to hear of: becomes a response.
+    A client's mistake, or a fault that it has to hear of; an endpoint answers with it.
 
     Args:
         description: Shown to the client as ``error_description``. A constant:
@@ -91,14 +91,14 @@ class InvalidClient(OAuthError):
 
 
 class InvalidClientWithoutBasic(InvalidClient):
-    """The same where HTTP Basic is not offered and was not tried, so no challenge fits (C-11)."""
+    """`InvalidClient` where Basic is neither offered nor tried, so no challenge fits (C-11)."""
 
     status = 400
     headers: Headers = ()
 
 
 class TooManyWrongSecrets(InvalidClient):
-    """The client's secret is not looked at: too many were wrong of late (RFC 6585, 4; C-04)."""
+    """The client's secret is not looked at: too many were wrong lately (RFC 6585, 4; C-04)."""
 
     status = 429
     headers: Headers = ()
@@ -111,7 +111,7 @@ class InvalidGrant(OAuthError):
 
 
 class TooManyWrongPasswords(InvalidGrant):
-    """The password or code is not looked at: too many were wrong of late (RFC 6585, 4; C-04)."""
+    """The password or code is not looked at: too many were wrong lately (RFC 6585, 4; C-04)."""
 
     status = 429
 
@@ -142,7 +142,7 @@ class InvalidTarget(OAuthError):
 
 class MfaRequired(OAuthError):
     """
-    The password is right and a second factor is wanted.
+    The password is right, and a second factor is needed.
 
     Attributes:
         mfa_token: What the client shows together with the second factor, None if this server
@@ -179,7 +179,7 @@ class MissingToken(InvalidToken):
     """The request has no access token; the challenge says no more than that (RFC 6750, 3.1)."""
 
     def parameters(self) -> dict[str, str]:
-        """Return nothing: who sent no token made no mistake."""
+        """Return nothing: a request without a token is no mistake (RFC 6750, 3.1)."""
         return {}
 
 
@@ -214,7 +214,7 @@ class InsufficientScope(OAuthError):
     The request takes more scope than the access token has (RFC 6750, 3.1).
 
     Attributes:
-        scope: What would do, for the challenge; empty to say nothing.
+        scope: The scope that is needed, for the challenge; empty to leave it out.
     """
 
     code = "insufficient_scope"
@@ -230,7 +230,7 @@ class InsufficientScope(OAuthError):
 
 
 class TemporarilyUnavailable(OAuthError):
-    """A store or another part of the host does not answer; to be tried again."""
+    """A store or another part of the host does not answer; the client may try again."""
 
     code = "temporarily_unavailable"
     status = 503

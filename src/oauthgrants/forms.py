@@ -12,8 +12,8 @@ from oauthgrants.brief import brief, service
 from oauthgrants.errors import InvalidRequest
 
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-# UNICODECHARNOCRLF = %x09 / %x20-7E / %x80-D7FF / %xE000-FFFD / %x10000-10FFFF (A.15). What is left
-# is short, and compiles in a tenth of the time.
+# UNICODECHARNOCRLF = %x09 / %x20-7E / %x80-D7FF / %xE000-FFFD / %x10000-10FFFF (A.15). All others
+# are listed here, since that is shorter and compiles in a tenth of the time.
 _NOT_UNICODECHARNOCRLF = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 # What is malformed in these has an answer of its own, such as invalid_scope.
@@ -41,7 +41,7 @@ def is_absolute_uri(text: str) -> bool:
 
 def is_unicodecharnocrlf(text: str) -> bool:
     """Return whether *text* is ``*UNICODECHARNOCRLF`` (RFC 6749, Appendix A)."""
-    # What is printable is of it, as nearly all is that comes.
+    # Nearly all that comes is printable, and all that is printable is allowed.
     return text.isprintable() or _NOT_UNICODECHARNOCRLF.search(text) is None
 
 
@@ -70,7 +70,7 @@ def decode_form_text(text: str) -> str:
 @attrs.frozen(kw_only=True)
 class Limits:
     """
-    How much a request may bring; beyond it, it is refused with ``invalid_request``.
+    How large a request and its parts may be; what is larger is an ``invalid_request``.
 
     Attributes:
         body: Octets of the body.
@@ -92,7 +92,7 @@ class Form:
     """
     The known parameters of a request: decoded, none repeated; an empty one counts as absent.
 
-    What the server does not know has no way in.
+    Parameters that the endpoint does not read are not in it.
     """
 
     _values: Mapping[str, str] = attrs.field(repr=False)
@@ -117,12 +117,12 @@ class Form:
         return value
 
     def without(self, name: str) -> Form:
-        """Return the form as if *name* had not been sent, for whom it is no business of."""
+        """Return the form as if *name* had not been sent, for code that must not see it."""
         values = {each: value for each, value in self._values.items() if each != name}
         return Form(values, self._repeatable)
 
     def get_all(self, name: str) -> tuple[str, ...]:
-        """Return each value of *name*, a parameter declared as repeatable."""
+        """Return each value of *name*, a parameter that may be repeated, without empty ones."""
         return tuple(filter(None, self._repeatable.get(name, ())))
 
 
@@ -133,7 +133,7 @@ class FormParser:
 
     Attributes:
         known: Names of the parameters that the endpoint reads.
-        repeatable: Those that may come more than once (RFC 8707 has one).
+        repeatable: Those that may come more than once, as ``resource`` may (RFC 8707).
     """
 
     known: frozenset[str]

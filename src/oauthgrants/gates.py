@@ -1,4 +1,4 @@
-"""One at a time, in both colours."""
+"""Gates that let in one at a time: one thread, or one task of an event loop."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class ScopeRequest:
     Attributes:
         scope: What it named, or its default.
         explicit: Whether it named one; then all of it is granted or nothing.
-        within: The whole grant on refresh, None before there is one.
+        within: On refresh, the scope of the whole grant; else None.
     """
 
     scope: Scope
@@ -35,7 +35,8 @@ class ScopeRules:
     What scope is granted (RFC 6749, 3.3).
 
     Attributes:
-        policy: May grant less than was asked for; None refuses what is too much (C-09).
+        policy: May grant less than was asked for; with None, a request for too much is
+            refused (C-09).
         most: How many tokens a scope may have.
     """
 
@@ -45,6 +46,10 @@ class ScopeRules:
     def read(self, client: VerifiedClient, text: str | None) -> ScopeRequest:
         """
         Return what *client* asks for.
+
+        Args:
+            client: Who asks.
+            text: The parameter ``scope``, None if it is absent.
 
         Raises:
             InvalidScope: *text* is malformed, or is missing and the client has no default, or,
@@ -67,8 +72,8 @@ class ScopeRules:
         Return what a client asks for on refresh (RFC 6749, 6).
 
         Args:
-            original: The whole grant; asked for by default.
-            text: A part of it.
+            original: The scope of the whole grant, which a client asks for by default.
+            text: The parameter ``scope``, a part of *original*; None if it is absent.
 
         Raises:
             InvalidScope: *text* is malformed or more than *original*.
@@ -85,6 +90,11 @@ class ScopeRules:
     ) -> Scope:
         """
         Return what is granted of *request*.
+
+        Args:
+            request: What `read` or `narrow` returned.
+            client: Who asks.
+            user: The resource owner, None if the client acts for itself.
 
         Raises:
             InvalidScope: Client or user may not have it, or the policy leaves nothing of it.
@@ -136,6 +146,10 @@ class ResourceRules:
         """
         Return the audience of the tokens that *client* asks for.
 
+        Args:
+            client: Who asks.
+            resources: Each ``resource`` of the request, empty without.
+
         Raises:
             InvalidTarget: A resource is malformed, unknown, or not the client's to ask for.
         """
@@ -148,8 +162,8 @@ class ResourceRules:
         Return the audience of a refreshed access token (RFC 8707, 2.2).
 
         Args:
-            original: The whole grant; the audience where a request names no resource.
-            resources: A part of it.
+            original: The resources of the whole grant, for a request that names none.
+            resources: Each ``resource`` of the request, a part of *original*; empty without.
 
         Raises:
             InvalidTarget: A resource is malformed or not of *original*.

@@ -48,7 +48,7 @@ INVALID_REFRESH_TOKEN = "the refresh token is not valid"
 @brief(kw_only=True)
 class Issue:
     """
-    What tokens are to be issued for.
+    Whom tokens are issued to, by which grant, and for what.
 
     Attributes:
         client: Who gets them.
@@ -57,10 +57,10 @@ class Issue:
         audience: The resources that they are for.
         user: On whose behalf, None if the client acts for itself.
         form: The request's parameters, for claims that depend on them.
-        cnf: What the client has shown to bind the tokens to, empty for nothing.
-        source: Where the request came from, for the event.
-        access_token_lifetime: The grant's, None for the server's.
-        refresh_token_lifetime: The grant's, None for the server's.
+        cnf: What the tokens are to be bound to, as `AccessToken.cnf`; empty for nothing.
+        source: The address that the request came from, for the event; None if unknown.
+        access_token_lifetime: The grant's, whole seconds; None for the server's.
+        refresh_token_lifetime: The grant's, whole seconds; None for the server's.
     """
 
     client: VerifiedClient
@@ -78,7 +78,7 @@ class Issue:
 @service(kw_only=True)
 class TokenIssuer:
     """
-    Makes tokens, stores them and tells of it.
+    Makes tokens, stores them and reports the event.
 
     Attributes:
         tokens: Where they are kept, as digests.
@@ -86,11 +86,11 @@ class TokenIssuer:
         refresh_format: How refresh tokens look.
         deny_list: Which JWTs are revoked, None on a server without.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
         lifetimes: Where neither client nor grant has its own.
         lifetime_policy: Has the last word on them.
         extra_claims: Adds claims of the host's own.
-        grace: For so long may the refresh token that was spent last come again (C-20).
+        grace: How long the refresh token that was spent last is accepted again (C-20).
     """
 
     tokens: TokenStore
@@ -109,8 +109,8 @@ class TokenIssuer:
         Return new tokens, stored.
 
         Args:
-            issue: What for.
-            with_refresh_token: Whether there is one; it takes a user.
+            issue: To whom, by which grant, and for what.
+            with_refresh_token: Whether to issue one too, which takes a user.
 
         Raises:
             ValueError: A refresh token is wanted without a user.
@@ -151,14 +151,15 @@ class TokenIssuer:
 
     async def rotate(self, spent: RefreshToken, issue: Issue) -> TokenResponse:
         """
-        Return the successors of *spent*, stored, and *spent* with them (RFC 9700, 4.14.2).
+        Spend *spent*, store its successors and return them (RFC 9700, 4.14.2).
 
         Args:
             spent: The refresh token that came, the client's own.
-            issue: What for; the new refresh token keeps the whole grant of *spent*.
+            issue: As in `issue`; the new refresh token keeps the whole grant of *spent*.
 
         Raises:
-            InvalidGrant: *spent* was used before; then its family is revoked.
+            InvalidGrant: *spent* was used before, and its family is revoked now; or it had
+                been revoked.
         """
         await self._refuse_denied(spent)
         lifetimes = self._usual_lifetimes(issue)
@@ -172,7 +173,7 @@ class TokenIssuer:
             issued_at=access.issued_at,
             parent=spent.digest,
             spent_at=None,
-            # One from before its client had a key is bound from now on.
+            # A refresh token from before its client had a key is bound from now on.
             cnf=spent.cnf or _binding_of(issue),
         )
         rotation = await resolve(
@@ -201,7 +202,7 @@ class TokenIssuer:
         if found.spent_at is None:
             return
         grace = self._grace_of(client, found)
-        # Without grace no clock is asked: the one that said when it was spent may be ahead.
+        # Without grace no clock is asked: `spent_at` may come from one that is ahead.
         if not grace or self.clock() >= found.spent_at + grace:
             await self._revoke_replayed(client, found, source)
 
@@ -221,11 +222,11 @@ class TokenIssuer:
 
     async def _refuse_denied(self, member: RefreshToken) -> None:
         """
-        Check that the end of the family of *member* has not begun.
+        Check that nobody has begun to revoke the family of *member*.
 
         Raises:
-            InvalidGrant: A fault came between the two steps of `revoke_family`. The JWT that
-                was asked for would be denied; so the second step is done instead.
+            InvalidGrant: A fault came between the two steps of `revoke_family`. A new JWT would
+                be denied; so the second step is done instead.
         """
         if self.deny_list is not None and await resolve(self.deny_list.is_denied([member.family])):
             await resolve(self.tokens.revoke_family(member.family))
@@ -234,7 +235,7 @@ class TokenIssuer:
             )
 
     def _longest(self, client: VerifiedClient, member: RefreshToken) -> timedelta:
-        """Return how long a JWT of the family may live on, which no store has seen."""
+        """Return the longest that a JWT of the family may still live: no store knows them."""
         usual, own = self.lifetimes, client.client.access_token_lifetime
         return max(member.lifetime, usual.refresh_token, usual.access_token, own or timedelta())
 
@@ -254,7 +255,7 @@ class TokenIssuer:
         raise InvalidGrant(INVALID_REFRESH_TOKEN, reason="replayed refresh token", sub=spent.sub)
 
     def _grace_of(self, client: VerifiedClient, spent: RefreshToken) -> timedelta:
-        # For clients of whom we know that it is they who ask again.
+        # Only for clients that have proven who they are, by authentication or by a key.
         return self.grace if client.authenticated or spent.cnf else timedelta()
 
     def _usual_lifetimes(self, issue: Issue) -> Lifetimes:
@@ -317,7 +318,7 @@ class TokenIssuer:
                 {name: value for name, value in sent.items() if value is not None},
             )
         )
-        # Registered ones are not the host's to make.
+        # Registered claims are not the host's to make.
         return {name: claim for name, claim in claims.items() if name not in REGISTERED_CLAIMS}
 
     def _answer(
@@ -354,5 +355,5 @@ class TokenIssuer:
 
 def _binding_of(issue: Issue) -> Mapping[str, str]:
     """Return what a refresh token is bound to (RFC 8705, 4; RFC 9449, 5)."""
-    # A confidential client's is bound by its authentication.
+    # That of a confidential client is bound to it by authentication.
     return NO_CLAIMS if issue.client.authenticated else issue.cnf

@@ -24,9 +24,9 @@ def members_of(jwks: Mapping[str, Any]) -> Sequence[Any]:
 
 def usable_keys(jwks: Mapping[str, Any]) -> Keys:
     """
-    Return the keys that are usable: what others are for is not ours to know (RFC 7517, 5).
+    Return the usable keys; the others are passed over (RFC 7517, 5).
 
-    A private one is not: who reads the set could sign.
+    A private key is not usable: whoever reads the set could sign with it.
 
     Raises:
         InvalidJwt: None is, or there are more than 100.

@@ -21,7 +21,7 @@ LIFETIME = timedelta(hours=1)
 """How long keys are kept, unless it is said otherwise."""
 
 FLOOR = timedelta(seconds=10)
-"""How long lies between two fetches that unknown keys cause, unless it is said otherwise."""
+"""The least time between two fetches that unknown keys cause, unless it is said otherwise."""
 
 _ACCEPT = (("Accept", "application/json"),)
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=([0-9]{1,9})(?![0-9])", re.IGNORECASE)
@@ -42,10 +42,10 @@ class KeptKeys(Generic[Key]):
         fetcher: Sends requests.
         gate: Lets one fetch at a time.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
         lifetime: For how long keys are kept; less if ``max-age`` says so.
-        floor: So long at least lies between two fetches that unknown keys cause, and between
-            one that failed and the next.
+        floor: The least time between two fetches that unknown keys cause, and between a fetch
+            that failed and the next.
     """
 
     find_uri: Callable[[], Awaitable[str]]
@@ -70,7 +70,7 @@ class KeptKeys(Generic[Key]):
         """
         if self._is_stale() and not (self._keys and self.gate.locked()):
             async with self.gate:
-                # Who waited finds that another one has fetched.
+                # Somebody else may have fetched while this one waited.
                 if self._is_stale():
                     await self._renew()
         if not self._keys:
@@ -91,7 +91,7 @@ class KeptKeys(Generic[Key]):
                     self._may_search_at = now + self.floor
                     await self._fetch()
                 elif self._failed:
-                    # The token may be good: who can say, as long as the keys cannot be had.
+                    # The token may be good: nobody can say while the keys cannot be had.
                     raise UnusableAnswer("the JWK Set: the last fetch failed")
             return self._keys
 

@@ -23,7 +23,7 @@ _logger = logging.getLogger("oauthgrants")
 
 _FILE = "keys.json"
 _UNFINISHED = ".unfinished-"
-# What a server is signing with the key before, while it is being replaced.
+# For tokens that a server signs with the old key while that is being replaced.
 _MARGIN = timedelta(minutes=1)
 
 
@@ -133,7 +133,7 @@ class KeyDirectory:
         Make a key that signs from now on, and return its entry.
 
         Args:
-            keep: For how long the one before still verifies: no shorter than the longest
+            keep: How long the key before it still verifies: at least as long as the longest
                 access token lives. A minute is added, for tokens that are on their way.
             algorithm: The new key's; by default as before.
             now: For tests.
@@ -158,7 +158,7 @@ class KeyDirectory:
         return self._fresh().entries[0].key
 
     def public_keys(self, now: datetime) -> list[PublicKey]:
-        """Return the keys whose tokens may not all have expired, the one that signs first."""
+        """Return the keys that still verify: the one that signs, then those with live tokens."""
         return [entry.key.public for entry in self._fresh().entries if not entry.is_over(now)]
 
     def note_expiry(self, kid: str, expires_at: datetime) -> None:

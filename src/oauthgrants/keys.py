@@ -11,14 +11,14 @@ from oauthgrants.jose import PublicKey, SigningKey
 
 
 class KeySource(Protocol):
-    """The server's keys. Asked at every token, so that a rotation needs no restart."""
+    """The keys of a server, asked at every token: so a rotation needs no restart."""
 
     def signing_key(self) -> SigningKey:
         """Return the key that signs now."""
         ...
 
     def public_keys(self, now: datetime) -> Iterable[PublicKey]:
-        """Return the keys whose tokens may not all have expired, the one that signs first."""
+        """Return the keys that still verify: the one that signs, then those with live tokens."""
         ...
 
     def note_expiry(self, kid: str, expires_at: datetime) -> None:
@@ -51,7 +51,7 @@ class KeyRing:
         Let *key* sign from now on; the one before it verifies for as long as it is needed.
 
         Raises:
-            ValueError: Its ``kid`` is another key's.
+            ValueError: Another key of the ring has its ``kid``.
         """
         with self._lock:
             if key.kid == self._signing.kid or key.kid in self._retired:
@@ -60,7 +60,7 @@ class KeyRing:
             self._signing = key
 
     def public_keys(self, now: datetime) -> list[PublicKey]:
-        """Return the keys whose tokens may not all have expired, the one that signs first."""
+        """Return the keys that still verify: the one that signs, then those with live tokens."""
         with self._lock:
             # None is forgotten: a token may be on its way whose expiry is not noted yet.
             retired = [

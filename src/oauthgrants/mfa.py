@@ -17,7 +17,7 @@ from oauthgrants.tokens import MfaToken
 from oauthgrants.users import User
 
 MFA_OTP = "urn:x-oauthgrants:grant-type:mfa-otp"
-"""The ``grant_type`` that finishes such a sign-in, an extension grant (RFC 6749, 4.5)."""
+"""The ``grant_type`` of `MfaOtpGrant`, an extension grant (RFC 6749, 4.5)."""
 
 _INVALID = "the mfa_token is not valid"
 
@@ -25,14 +25,14 @@ _INVALID = "the mfa_token is not valid"
 @service(kw_only=True)
 class WaitingSignIns:
     """
-    Begins and ends them.
+    Begins and ends such sign-ins.
 
     Attributes:
         tokens: Where they are kept.
         values: How their tokens look.
         lifetime: How long one waits.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
     """
 
     tokens: MfaTokenStore

@@ -23,8 +23,8 @@ class Profile:
     Attributes:
         name: As it stands in configurations.
         barred: Values of ``grant_type`` that cannot be enabled.
-        secret_methods_equal: Whether a secret may come in the body whatever the client is
-            registered for, and by Basic too where that is enabled (C-12).
+        secret_methods_equal: Whether a secret may come in the body, whatever the client is
+            registered for, and also by Basic where that is enabled (C-12).
         refresh_needs_grant: Whether a refresh token ends with the grant that it came from.
         issuer_audience: Whether assertions have to name the issuer and nothing else (C-13).
         allows_query: Whether a resource server may take tokens from URLs.
@@ -114,7 +114,7 @@ PROFILES: Mapping[str, Profile] = {
     "oauth2.0": Profile(name="oauth2.0"),
     "oauth2.1": Profile(
         name="oauth2.1",
-        # The second is the second half of the first.
+        # The extension grant finishes a sign-in that the password grant began.
         barred=frozenset({"password", MFA_OTP}),
         secret_methods_equal=True,
         refresh_needs_grant=True,

@@ -1,8 +1,8 @@
 """
-The way of a request at a resource server, once for both colours (RFC 6749, 7; RFC 6750).
+How a resource server checks a request, written once for both colours (RFC 6749, 7; RFC 6750).
 
-Token, store or signature or introspection, what the token is bound to, audience, scope: in this
-order, each step either passes or raises an error that carries its challenge.
+The order: read the token; find out what it stands for; check what it is bound to, its audience and
+its scope. Each step either passes or raises an error that carries its challenge.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _NOTHING = Scope()
 
 
 class ProtectedResource:
-    """What both colours share."""
+    """What the sync and the async resource server share."""
 
     def __init__(
         self,
@@ -87,33 +87,34 @@ class ProtectedResource:
 
         Args:
             resource: Its identifier, an https URL without fragment (RFC 9728, 1.2).
-            tokens: Says what a token stands for: the ``lookup`` of an authorization server in
-                the same process, `JwtChecker`, `RemoteIntrospection`, or a class like them.
+            tokens: Finds out what a token stands for: the ``lookup`` of an authorization server
+                in the same process, `JwtChecker`, `RemoteIntrospection`, or a class like them.
             audience: What a token may name as its audience; by default *resource* alone.
-            require_audience: Whether a token has to name one. Opaque tokens have none where
-                neither client nor authorization server says whom they are for; without
-                *require_audience* those too are accepted, and foreign audiences still refused.
+            require_audience: Whether a token has to name an audience. Opaque tokens have none
+                where neither the request nor the authorization server names one; False accepts
+                these too. A token for another audience is refused in any case.
             realm: The ``realm`` of challenges, None to leave it out.
             authorization_servers: The issuers whose tokens are accepted, for the metadata.
             scopes_supported: The scopes to publish there.
             metadata: Further members of the metadata (RFC 9728, 2).
             publish_metadata: Whether `handle` answers with the metadata and challenges say
                 where they are (RFC 9728, 5.1).
-            allow_body: Whether a form may have the token (RFC 6750, 2.2).
-            allow_query: Whether the URL may have it, which RFC 9700, 4.3.2 bars: histories and
-                logs keep URLs. What succeeds then has to carry `VerifiedToken.response_headers`.
-            profile: The rules that it keeps to; ``oauth2.1`` goes with no *allow_query*.
-            dpop: What proofs have to be (RFC 9449). Without, the scheme ``DPoP`` is not known
-                here, and a token that is bound to a key will not do.
-            replays: Tells which proofs have been used. By default this process keeps in mind
-                those that it has seen; where several share the URL, give them one store.
-            limits: How long a token may be, and a form that it is in.
+            allow_body: Whether the token may come in a form (RFC 6750, 2.2).
+            allow_query: Whether the token may come in the URL (RFC 6750, 2.3), which RFC 9700,
+                4.3.2 forbids: histories and logs keep URLs. Successful responses then have to
+                carry `VerifiedToken.response_headers`.
+            profile: The rules that it keeps to; ``oauth2.1`` does not allow *allow_query*.
+            dpop: What DPoP proofs have to be (RFC 9449). None: the scheme ``DPoP`` is not known
+                here, and a token that is bound to a key is refused.
+            replays: Remembers which proofs have been used. By default each process remembers
+                those that it has seen; processes that share the URL need one store.
+            limits: How long a token may be, and a form that it comes in.
             fetcher: Sends requests for keys and introspection; by default httpx does.
-            event_sink: Who hears of refusals and faults, and of each call if it wants to; the
-                logger ``oauthgrants`` by default.
+            event_sink: Hears of refusals and faults, and of each call if it wants to; by
+                default a `LoggingSink`, which writes to the logger ``oauthgrants``.
             allow_insecure_transport: Whether *resource*, and what is fetched, may be plain
                 http, on loopback hosts only.
-            clock: Tells the time, aware, in UTC.
+            clock: Returns the time, aware, in UTC.
 
         Raises:
             ModuleNotFoundError: An extra is missing; says what to install.
@@ -126,13 +127,13 @@ class ProtectedResource:
         self.metadata_url: str = well_known_url(resource, "oauth-protected-resource")
         """Where the metadata are (RFC 9728, 3.1)."""
         self.limits = limits
-        """How much a request may bring; adapters need not read further."""
+        """How large a request may be; adapters need not read further."""
         self._clock = clock
         sink = LoggingSink() if event_sink is None else event_sink
         self._record = recorder(sink)
         self._tells_each_call = wants_each_call(sink)
         self._watch = find_watch(sink)
-        # Decided once: who does not watch pays nothing.
+        # Decided once: a sink that does not watch costs nothing.
         self._require_token = self._check if self._watch is None else self._check_watched
         named = (resource,) if audience is None else audience
         self._audience = frozenset((named,) if isinstance(named, str) else named)
@@ -232,7 +233,7 @@ class ProtectedResource:
             token = _require_found(await found if is_awaitable(found) else found)
             headers = presented.response_headers
             if token.cnf or presented.by_dpop or self._possession.required:
-                # Before all else of it: who has stolen a token learns nothing.
+                # Before the rest of the token is checked: a thief learns nothing about it.
                 headers += await self._possession.check(request, token, presented)
             self._check_audience(token)
             _check_scope(token, every, some)
@@ -285,7 +286,7 @@ class ProtectedResource:
             try:
                 return await self._check(request, scope, any_scope)
             except OAuthError as error:
-                # An answer, and no failure: whoever watches sees the status alone.
+                # A refusal is an answer, not a failure: what watches sees only the status.
                 exchange.status, refusal = error.status, error
         raise refusal
 

@@ -1,4 +1,4 @@
-"""The resource server, in both colours (RFC 6749, 1.1 and 7)."""
+"""The resource server, in both colours: sync and async (RFC 6749, 1.1 and 7)."""
 
 from __future__ import annotations
 
@@ -51,15 +51,17 @@ class ResourceServer(ProtectedResource):
 
         Args:
             request: Asks for something that is protected.
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least, unless there is none.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one; empty to ask for none.
 
         Raises:
-            InsufficientScope: The token has less; the challenge names both.
-            InvalidRequest: The request has its token in no way that is known, or in several.
+            InsufficientScope: The token has less; the challenge names *scope* and *any_scope*.
+            InvalidDpopProof: The token is bound to a key, and its proof is missing or wrong.
+            InvalidRequest: The token is sent more than once, or in a malformed way.
             InvalidToken: The token is not valid, or not for this resource; or there is none.
-            TemporarilyUnavailable: What says so does not answer.
-            RuntimeError: A port suspends, and there is no loop to wait on.
+            TemporarilyUnavailable: The store or server that knows the token does not answer.
+            UseDpopNonce: The proof needs a nonce of this resource server (RFC 9449, 9).
+            RuntimeError: A port has to be awaited; use `AsyncResourceServer`.
         """
         return run(self._require_token(request, scope, any_scope))
 
@@ -79,7 +81,7 @@ class ResourceServer(ProtectedResource):
 
 class AsyncResourceServer(ProtectedResource):
     """
-    The same for asyncio.
+    `ResourceServer` for asyncio: its methods are coroutines.
 
     Ports written ``async def`` are awaited. Those written ``def`` run in worker threads, unless
     `never_blocks` marks them.
@@ -112,14 +114,16 @@ class AsyncResourceServer(ProtectedResource):
 
         Args:
             request: Asks for something that is protected.
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least, unless there is none.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one; empty to ask for none.
 
         Raises:
-            InsufficientScope: The token has less; the challenge names both.
-            InvalidRequest: The request has its token in no way that is known, or in several.
+            InsufficientScope: The token has less; the challenge names *scope* and *any_scope*.
+            InvalidDpopProof: The token is bound to a key, and its proof is missing or wrong.
+            InvalidRequest: The token is sent more than once, or in a malformed way.
             InvalidToken: The token is not valid, or not for this resource; or there is none.
-            TemporarilyUnavailable: What says so does not answer.
+            TemporarilyUnavailable: The store or server that knows the token does not answer.
+            UseDpopNonce: The proof needs a nonce of this resource server (RFC 9449, 9).
         """
         return await self._require_token(request, scope, any_scope)
 

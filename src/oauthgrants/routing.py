@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from oauthgrants.endpoints.introspection import PARAMETERS, IntrospectionHandler
 from oauthgrants.endpoints.metadata import well_known_url
 from oauthgrants.endpoints.revocation import RevocationHandler
 from oauthgrants.endpoints.token import TokenHandler
-from oauthgrants.events import Watch, watched
+from oauthgrants.events import Answer, Watch, watched
 from oauthgrants.forms import FormParser
 from oauthgrants.grants import Grant, Services
 from oauthgrants.lookup import TokenLookup
@@ -28,9 +28,6 @@ from oauthgrants.wire import HttpRequest, HttpResponse, render
 if TYPE_CHECKING:
     # Only for annotations: without JWTs, joserfc is neither needed nor loaded.
     from oauthgrants.keys import KeySource
-
-Answer = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
-"""Answers a request; raises nothing, whatever came."""
 
 _DAY = 24 * 60 * 60
 _FIVE_MINUTES = 5 * 60
@@ -112,7 +109,7 @@ def make_form_endpoints(
         services: What the server lends its grants.
         issuer: Its identifier.
         grants: Those that are enabled, by their ``grant_type``.
-        further_parameters: What the token endpoint reads beside what grants do.
+        further_parameters: What the token endpoint reads beside the parameters of its grants.
         authenticator: Authenticates clients.
         confirm: Says what tokens are to be bound to, None for nothing.
         lookup: Finds tokens.
@@ -182,7 +179,7 @@ def make_routes(
     watch: Watch | None = None,
 ) -> Answer:
     """
-    Return what answers at any path.
+    Return what hands each request to the endpoint at its path, and answers 404 elsewhere.
 
     Args:
         services: What the server lends its grants.

@@ -14,6 +14,7 @@ from oauthgrants.errors import InvalidScope
 _SCOPE_TOKEN = r"[\x21\x23-\x5B\x5D-\x7E]+"
 # scope = scope-token *( SP scope-token )
 _SCOPE = re.compile(rf"{_SCOPE_TOKEN}(?: {_SCOPE_TOKEN})*")
+# What is longer is rare, and is not kept parsed. In characters.
 _OFTEN = 200
 
 
@@ -50,7 +51,7 @@ class Scope:
         """
         if text.count(" ") >= most:
             raise InvalidScope("the scope has too many tokens")
-        # Clients ask for the same again and again; what is long is rare, and not kept.
+        # Clients ask for the same again and again.
         return _parse_often(text) if len(text) <= _OFTEN else _parse(text)
 
     @classmethod

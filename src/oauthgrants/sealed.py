@@ -23,14 +23,14 @@ class CannotOpen(Exception):
 
 class SealingKey:
     """
-    The host's key for secrets that a digest will not do for: AES-256-GCM.
+    The host's key for secrets that the server has to read again: AES-256-GCM.
 
     Keep it apart from the store, or whoever has the store has both. Each sealed secret has a
     nonce of its own and is bound to its owner, so that nobody can give it to another client.
 
     Args:
         key: 32 random octets, the same in all processes.
-        former: Keys that open what was sealed before *key* was there.
+        former: Older keys, which still open what they have sealed.
 
     Raises:
         ValueError: A key has another length.
@@ -59,7 +59,7 @@ class SealingKey:
         return cls(urandom(_KEY_OCTETS))
 
     def seal(self, secret: Secret, *, owner: str) -> str:
-        """Return *secret* as printable ASCII that says nothing but its length."""
+        """Return *secret* as printable ASCII that reveals nothing but its length."""
         nonce = urandom(_NONCE_OCTETS)
         octets = self._ciphers[0].encrypt(nonce, secret.reveal().encode(), _bound_to(owner))
         return _SEALED + urlsafe_b64encode(nonce + octets).decode()
@@ -69,7 +69,7 @@ class SealingKey:
         Return the secret that `seal` has sealed for *owner*.
 
         Raises:
-            CannotOpen: It was not this key, or not this owner, or *sealed* was changed.
+            CannotOpen: It was sealed with another key or for another owner, or was changed.
         """
         from cryptography.exceptions import InvalidTag
 

@@ -55,7 +55,7 @@ class Secret:
 @attrs.frozen
 class SecretFormat:
     """
-    The form of what we make: kind, 256 random bits, a checksum.
+    The form of the tokens and secrets that we make: kind, 256 random bits, a checksum.
 
     The kind is ``ogat_`` (access token), ``ogrt_`` (refresh token) or ``ogcs_`` (client
     secret). After it come 48 characters of the base64url alphabet: 32 random octets, and the
@@ -92,7 +92,7 @@ class SecretFormat:
         return text.startswith(self.prefix) and self._is_whole(text.removeprefix(self.prefix))
 
     def is_garbled(self, value: Secret) -> bool:
-        """Return whether *value* claims to be of this kind and is not: nobody ever got it."""
+        """Return whether *value* has the prefix of this kind and is malformed: nobody issued it."""
         text = value.reveal()
         return text.startswith(self.prefix) and not self._is_whole(text.removeprefix(self.prefix))
 
@@ -106,5 +106,11 @@ class SecretFormat:
 
 
 def random_id(octets: int = 16, random: Randomness = urandom) -> str:
-    """Return a name that nobody else has, of letters, digits, ``-`` and ``_``."""
+    """
+    Return a random identifier of letters, digits, ``-`` and ``_``.
+
+    Args:
+        octets: How many random octets it stands for; 16 make 22 characters.
+        random: The source of randomness.
+    """
     return urlsafe_b64encode(random(octets)).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""The authorization server, in both colours (RFC 6749, 1.1)."""
+"""The authorization server, in both colours: sync and async (RFC 6749, 1.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from oauthgrants.users import User
 from oauthgrants.wire import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
-    # Only for annotations: who never checks never loads the rules.
+    # Only for annotations: the rules are loaded when `check` is first called.
     from oauthgrants.policy import Finding
 
 _P = TypeVar("_P")
@@ -41,7 +41,7 @@ class AuthorizationServer(Assembly):
         Return the answer of the token endpoint (RFC 6749, 3.2).
 
         Raises:
-            RuntimeError: A port suspends, and there is no loop to wait on.
+            RuntimeError: A port has to be awaited; use `AsyncAuthorizationServer`.
         """
         return run(self._token(request))
 
@@ -50,7 +50,7 @@ class AuthorizationServer(Assembly):
         Return the answer of the introspection endpoint (RFC 7662).
 
         Raises:
-            RuntimeError: A port suspends, and there is no loop to wait on.
+            RuntimeError: A port has to be awaited; use `AsyncAuthorizationServer`.
         """
         return run(self._introspect(request))
 
@@ -59,7 +59,7 @@ class AuthorizationServer(Assembly):
         Return the answer of the revocation endpoint (RFC 7009).
 
         Raises:
-            RuntimeError: A port suspends, and there is no loop to wait on.
+            RuntimeError: A port has to be awaited; use `AsyncAuthorizationServer`.
         """
         return run(self._revoke(request))
 
@@ -68,25 +68,27 @@ class AuthorizationServer(Assembly):
         return self._metadata
 
     def jwks(self) -> Mapping[str, Any]:
-        """Return the JWK Set with the keys that verify, empty on a server that signs nothing."""
+        """Return the JWK Set with the keys that verify, empty without keys (RFC 7517, 5)."""
         return self._jwks()
 
     def openapi(self) -> Mapping[str, Any]:
-        """Return what describes the endpoints to tools and their users, in OpenAPI 3.1."""
+        """Return an OpenAPI 3.1 description of the endpoints, for tools and their users."""
         return self._describe()
 
     def check(
         self, *, clients: Iterable[Client] | None = None, users: Iterable[User] | None = None
     ) -> tuple[Finding, ...]:
         """
-        Return what RFC 9700, RFC 6819 and OAuth 2.1 have against this server, the gravest first.
+        Return where this server falls short of RFC 9700, RFC 6819 and OAuth 2.1, worst first.
 
         Args:
-            clients: Those to look at; by default all, if their store can list them.
-            users: Those to look at, in the same way.
+            clients: The clients to look at; by default all, if their store has
+                ``list_clients``, else none.
+            users: The users to look at; by default all, if their store has ``list_users``, else
+                none.
 
         Raises:
-            RuntimeError: A port suspends, and there is no loop to wait on.
+            RuntimeError: A port has to be awaited; use `AsyncAuthorizationServer`.
         """
         return run(self._examine(clients, users))
 
@@ -95,14 +97,14 @@ class AuthorizationServer(Assembly):
         Return the answer of the endpoint at the path of *request*, 404 if there is none.
 
         Raises:
-            RuntimeError: A port suspends, and there is no loop to wait on.
+            RuntimeError: A port has to be awaited; use `AsyncAuthorizationServer`.
         """
         return run(self._handle(request))
 
 
 class AsyncAuthorizationServer(Assembly):
     """
-    The same for asyncio.
+    `AuthorizationServer` for asyncio: its methods are coroutines.
 
     Ports written ``async def`` are awaited. Those written ``def`` run in worker threads, unless
     `never_blocks` marks them; what hashes passwords has threads of its own, so that a storm of
@@ -113,7 +115,7 @@ class AsyncAuthorizationServer(Assembly):
 
     @cached_property
     def _in_pool(self) -> Callable[..., Awaitable[Any]]:
-        # Not at the top: a sync server needs neither, and asyncio is long to import.
+        # Not at the top: a sync server needs neither, and asyncio takes long to import.
         from asyncio import get_running_loop
         from concurrent.futures import ThreadPoolExecutor
         from contextvars import copy_context
@@ -156,22 +158,24 @@ class AsyncAuthorizationServer(Assembly):
         return self._metadata
 
     async def jwks(self) -> Mapping[str, Any]:
-        """Return the JWK Set with the keys that verify, empty on a server that signs nothing."""
+        """Return the JWK Set with the keys that verify, empty without keys (RFC 7517, 5)."""
         return self._jwks()
 
     async def openapi(self) -> Mapping[str, Any]:
-        """Return what describes the endpoints to tools and their users, in OpenAPI 3.1."""
+        """Return an OpenAPI 3.1 description of the endpoints, for tools and their users."""
         return self._describe()
 
     async def check(
         self, *, clients: Iterable[Client] | None = None, users: Iterable[User] | None = None
     ) -> tuple[Finding, ...]:
         """
-        Return what RFC 9700, RFC 6819 and OAuth 2.1 have against this server, the gravest first.
+        Return where this server falls short of RFC 9700, RFC 6819 and OAuth 2.1, worst first.
 
         Args:
-            clients: Those to look at; by default all, if their store can list them.
-            users: Those to look at, in the same way.
+            clients: The clients to look at; by default all, if their store has
+                ``list_clients``, else none.
+            users: The users to look at; by default all, if their store has ``list_users``, else
+                none.
         """
         return await self._examine(clients, users)
 

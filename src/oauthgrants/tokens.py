@@ -17,7 +17,7 @@ REGISTERED_CLAIMS = frozenset(
     {"active", "scope", "client_id", "username", "token_type", "exp", "iat", "nbf", "sub", "aud",
      "iss", "jti", "cnf"}
 )  # fmt: skip
-"""What is said of a token by its own attributes (RFC 7662, 2.2; RFC 9068, 2.2)."""
+"""The claims that a token has attributes for (RFC 7662, 2.2; RFC 9068, 2.2)."""
 
 NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
 """The claims of a host that adds none."""
@@ -76,18 +76,19 @@ class AccessToken:
     Attributes:
         digest: SHA-256 of the value, 32 octets.
         client_id: The client that it was issued to.
-        sub: The resource owner's, or the ``client_id`` if the client acts for itself.
-        username: The resource owner, None if the client acts for itself.
+        sub: The subject: the resource owner's identifier, or the ``client_id`` if the client
+            acts for itself.
+        username: The resource owner's, None if the client acts for itself.
         scope: What was granted.
         audience: The resources that it is for (RFC 8707), in the order of the request.
         issued_at: Aware, in UTC.
         lifetime: One or more whole seconds.
-        family: Shared by all that came from one sign-in, None outside a family.
+        family: Names the token family, all that came from one sign-in; None outside one.
         jti: The identifier inside a JWT (RFC 7519, 4.1.7), None for an opaque token.
         extra: Claims of the host's own, none of them registered.
         cnf: What it is bound to (RFC 7800, 3.1): ``jkt``, the thumbprint of a key (RFC 9449,
-            6), or ``x5t#S256``, that of a certificate (RFC 8705, 3.1); empty for a token that
-            whoever holds it may use.
+            6), or ``x5t#S256``, that of a certificate (RFC 8705, 3.1); empty for a bearer
+            token.
     """
 
     digest: bytes = attrs.field(repr=False)
@@ -105,7 +106,7 @@ class AccessToken:
 
     @property
     def token_type(self) -> str:
-        """How it is to be sent: ``DPoP`` if a key is shown with it, else ``Bearer``."""
+        """How it is to be sent, ``DPoP`` if it is bound to a key and else ``Bearer``."""
         return "DPoP" if "jkt" in self.cnf else "Bearer"
 
     @property
@@ -122,9 +123,9 @@ class RefreshToken:
     Attributes:
         digest: SHA-256 of the value, 32 octets.
         client_id: The only client that may use it.
-        sub: The resource owner's.
-        username: The resource owner.
-        scope: The whole grant, also after an access token with less.
+        sub: The resource owner's subject identifier.
+        username: The resource owner's.
+        scope: The whole grant, even if the client has asked for less since.
         audience: The resources of the whole grant.
         grant_type: The grant that began the family.
         issued_at: Aware, in UTC.
@@ -133,8 +134,8 @@ class RefreshToken:
         family_ends_at: When the family ends, used or not; None for never.
         parent: Digest of the refresh token that was spent for this one, None for the first.
         spent_at: When it was first used, None while it has not been.
-        cnf: What it is bound to, as `AccessToken.cnf`; a confidential client's is bound to
-            nothing but the client.
+        cnf: What it is bound to, as `AccessToken.cnf`; empty for a confidential client, which
+            authenticates.
     """
 
     digest: bytes = attrs.field(repr=False)
@@ -193,7 +194,7 @@ class TokenResponse:
             body["refresh_token"] = self.refresh_token.reveal()
         if not self.extra:
             return body
-        # Defined members win, the absent ones too.
+        # Extra members replace no defined one, not even one that is left out.
         extra = {name: value for name, value in self.extra.items() if name not in _RESPONSE_MEMBERS}
         return {**extra, **body}
 
@@ -205,19 +206,21 @@ def _read_only(claims: Mapping[str, Any]) -> Mapping[str, Any]:
 @attrs.frozen(kw_only=True)
 class VerifiedToken:
     """
-    The access token of a request, checked (RFC 6749, 7); a resource server alone makes one.
+    The access token of a request, checked (RFC 6749, 7); only resource servers make one.
 
     Attributes:
         client_id: The client that it was issued to.
-        sub: The resource owner's, or the client's if it acts for itself.
-        username: The resource owner, None if unknown or if the client acts for itself.
+        sub: The subject: the resource owner's identifier, or the client's if it acts for
+            itself.
+        username: The resource owner's, None if unknown or if the client acts for itself.
         scope: What was granted.
         audience: The resources that it is for.
         expires_at: The first moment at which it is no longer valid, aware, in UTC; the end of
-            the calendar if the authorization server does not say.
+            the year 9999 if the authorization server does not say.
         jti: Its identifier, None without.
-        claims: The further ones, none of them registered.
-        cnf: What it is bound to, and has been shown with it; empty for a token that is not.
+        claims: Further claims, none of them registered.
+        cnf: What it is bound to, as `AccessToken.cnf`, and what the request has shown; empty for
+            a bearer token.
         response_headers: What a successful response has to carry (RFC 6750, 2.3).
     """
 
@@ -260,13 +263,13 @@ class VerifiedToken:
 @attrs.frozen(kw_only=True)
 class MfaToken:
     """
-    What stands for a sign-in whose password was right, and that waits for a second factor.
+    A sign-in whose password was right, and that waits for a second factor.
 
     Attributes:
         digest: SHA-256 of the value, 32 octets.
         client_id: The only client that may finish the sign-in.
-        sub: The resource owner's.
-        username: The resource owner.
+        sub: The resource owner's subject identifier.
+        username: The resource owner's.
         scope: What will be granted.
         audience: The resources that it will be granted for.
         issued_at: Aware, in UTC.

@@ -1,4 +1,4 @@
-"""Codes of authenticator applications (RFC 6238), and recovery codes for who has lost his."""
+"""Codes of authenticator applications (RFC 6238), and recovery codes for lost ones."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class User:
         username: What the resource owner types.
         password_hash: A PHC string, None if the password is checked elsewhere.
         scope: All that may be granted, None for whatever the client may have.
-        active: A user who is not gets no token, and no refresh.
+        active: False for a user who gets no tokens, and whose tokens are not refreshed.
 
     Raises:
         TypeError: *sub* or *username* is not text.
@@ -59,7 +59,7 @@ class Rejected:
 
 @attrs.frozen
 class Disabled:
-    """The password may be right, the account is switched off; attributes as `Rejected`."""
+    """The password may be right, but the account is disabled; attributes as in `Rejected`."""
 
     reason: str = "the user is disabled"
     sub: str | None = None
@@ -67,7 +67,7 @@ class Disabled:
 
 @attrs.frozen
 class Locked:
-    """The account takes no sign-ins for now; attributes as `Rejected`."""
+    """The account is locked for now; attributes as in `Rejected`."""
 
     reason: str = "the user is locked"
     sub: str | None = None
@@ -75,7 +75,7 @@ class Locked:
 
 @attrs.frozen
 class MfaRequired:
-    """The password is this user's, and alone it does not suffice."""
+    """The password is this user's, and a second factor is needed beside it."""
 
     user: User
 

@@ -58,7 +58,7 @@ class HttpRequest:
     A request, whole and untouched.
 
     Attributes:
-        method: As sent, ``POST``; methods know case.
+        method: As sent, such as ``POST``; methods are case-sensitive.
         url: Absolute, with scheme, host, path and query, as the client sees it.
         headers: Name and value of each field in the order of the wire, repeats included.
         body: The octets as they came, not chunked, not decoded.
@@ -66,8 +66,8 @@ class HttpRequest:
             proxy's header only if the proxy is trusted.
         client_certificate: What the client showed on the TLS layer, DER, None without.
         client_certificate_verified: Whether the host has validated its chain.
-        confirmed: What an earlier guard has found this very request to show, as
-            `AccessToken.cnf`; None if there was none. A proof is good once, and a request may
+        confirmed: What an earlier guard has already checked of this request, as
+            `AccessToken.cnf`; None without one. A DPoP proof is good only once, and a request may
             pass several guards.
     """
 
@@ -82,7 +82,7 @@ class HttpRequest:
 
     @property
     def path(self) -> str:
-        """The path of the URL as it was sent; any text has one, if only the empty one."""
+        """The path of the URL as it was sent, empty if there is none; never an error."""
         _, _, after_scheme = self.url.partition("://")
         _, slash, path = (after_scheme or self.url).partition("?")[0].partition("/")
         return slash + path

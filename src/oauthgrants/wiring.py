@@ -1,4 +1,4 @@
-"""A server as it is put together, for who looks at it as a whole."""
+"""The parts of a server, for what looks at it as a whole: policy check and OpenAPI."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ G = TypeVar("G", bound=Grant)
 @service(kw_only=True)
 class Wiring:
     """
-    A server's parts, and what is known of who uses it.
+    The parts of a server, and what is known of its users.
 
     Attributes:
         issuer: Its identifier.
         grants: Those that are enabled, by their ``grant_type``.
         services: What it lends them, ports and settings.
-        authenticator: What it authenticates clients by.
-        assertions: What the JWTs have to be by which clients authenticate.
+        authenticator: Authenticates its clients.
+        assertions: What client assertions have to be.
         subs: The subject identifiers of users, as far as they are known.
     """
 
@@ -82,6 +82,6 @@ def is_shared(port: Any) -> bool:
     """
     Return whether other processes see what *port* keeps.
 
-    A store says that they do not by ``shared_between_processes = False``.
+    They do, unless the store has ``shared_between_processes = False``.
     """
     return bool(getattr(port, "shared_between_processes", True))

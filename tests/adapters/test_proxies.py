@@ -226,5 +226,5 @@ def test_every_kind_of_entry_is_read() -> None:
 
 def test_proxies_are_parsed_once() -> None:
     assert TrustedProxies.parse(PROXIES) is PROXIES
-    with pytest.raises(ValueError, match="where the proxies are parsed first"):
+    with pytest.raises(ValueError, match="the proxies are parsed already"):
         TrustedProxies.parse(PROXIES, certificates=CertificateHeader.nginx())

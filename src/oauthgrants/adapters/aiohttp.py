@@ -68,17 +68,18 @@ class AiohttpOAuth:
         Args:
             server: Answers at the endpoints, None for a resource server alone.
             resource_server: Checks the tokens, None without guards.
-            prefix: What stands before the paths of the endpoints: the path of the issuer by
-                default, less in an application that is added below a prefix itself.
+            prefix: The path before those of the endpoints, by default that of the issuer. Give
+                a shorter one if the application itself is added below a prefix.
             trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
                 are believed (RFC 9700, 4.13), and ``unix`` for those on a Unix socket; or
                 `TrustedProxies`, which can hand on certificates too (RFC 8705).
-            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+            allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
         Raises:
             TypeError: A server is not for asyncio.
-            ValueError: One of the others has something else.
+            ValueError: Another argument is malformed; says which.
         """
+        prefix = places.find_prefix(server, prefix)
         self._proxies = TrustedProxies.parse(trusted_proxies)
         self._resource_server = resource_server
         self._reads_body = resource_server is not None and "body" in places.find_ways(
@@ -86,14 +87,13 @@ class AiohttpOAuth:
         )
         self._installed = web.AppKey("oauthgrants", AiohttpOAuth)
         self.routes: list[web.RouteDef] = []
-        """The endpoints, for all methods: the server says which. `init_app` adds them."""
+        """The endpoints, for all methods, as the server says which it takes."""
         for part in (server, resource_server):
             if part is not None:
                 places.require_async(part)
                 handler = self._make_handler(part, CrossOrigin.to(part, allowed_origins))
                 self.routes += (
-                    web.route("*", place.under(prefix_), handler, name=f"oauth.{place.name}")
-                    for prefix_ in [places.find_prefix(server, prefix)]
+                    web.route("*", place.under(prefix), handler, name=f"oauth.{place.name}")
                     for place in places.find_places(part)
                 )
 
@@ -115,8 +115,8 @@ class AiohttpOAuth:
         They are functions of a request, methods of one, or methods of a ``web.View``.
 
         Args:
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
 
         Raises:
             RuntimeError: There is no resource server.

@@ -37,7 +37,7 @@ class AsgiRequests:
 
     def __init__(self, trusted_proxies: Proxies = ()) -> None:
         """
-        Say whom to believe.
+        Say which proxies are trusted.
 
         Args:
             trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
@@ -45,7 +45,7 @@ class AsgiRequests:
                 `TrustedProxies`, which can hand on certificates too (RFC 8705).
 
         Raises:
-            ValueError: *trusted_proxies* has something else.
+            ValueError: *trusted_proxies* has an entry that is no address or network.
         """
         self._proxies = TrustedProxies.parse(trusted_proxies)
 
@@ -108,11 +108,11 @@ class AsgiApplication:
         Args:
             server: Answers the requests; a resource server has its metadata to show.
             trusted_proxies: As for `AsgiRequests`.
-            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+            allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
         Raises:
             TypeError: *server* is not for asyncio.
-            ValueError: One of the others has something else.
+            ValueError: Another argument is malformed; says which.
         """
         require_async(server)
         self._server = server
@@ -154,7 +154,7 @@ async def read_body(receive: Receive, most: int) -> bytes | None:
 
     Args:
         receive: Brings it.
-        most: So many octets of a longer one come, and the rest is not read.
+        most: How many octets are read at most; the rest of a longer body is not.
     """
     body = bytearray()
     more = True

@@ -1,4 +1,4 @@
-"""Access tokens at ASGI applications."""
+"""Checks access tokens before ASGI applications."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 class AsgiGuard:
     """
-    Lets through to ASGI applications who has a token.
+    Guards ASGI applications: only requests with a valid access token get through.
 
-    They find it in the ``state`` of their scope, as ``oauth_token``. WebSockets without one are
-    turned away; the lifespan goes through.
+    They have it in the ``state`` of their scope, as ``oauth_token``. WebSockets without a token
+    are turned away; the lifespan goes through.
 
     >>> from oauthgrants import AsyncAuthorizationServer, ClientCredentialsGrant, MemoryStore
     >>> server = AsyncAuthorizationServer(
@@ -66,7 +66,7 @@ class AsgiGuard:
 
         Raises:
             TypeError: *resource_server* is not for asyncio.
-            ValueError: *trusted_proxies* has something else.
+            ValueError: *trusted_proxies* has an entry that is no address or network.
         """
         require_async(resource_server)
         self.resource_server = resource_server
@@ -85,8 +85,8 @@ class AsgiGuard:
         Return a decorator for applications.
 
         Args:
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
         """
 
         def decorate(application: Application) -> Application:
@@ -124,11 +124,11 @@ class AsgiGuard:
         Args:
             connection: The scope that ASGI gives.
             body: Where the token may be in a form, the octets of that.
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
 
         Raises:
-            OAuthError: As `AsyncResourceServer.require_token` has it.
+            OAuthError: As `AsyncResourceServer.require_token` raises it.
         """
         earlier = connection.get("state", {}).get(TOKEN_KEY)
         request = note_earlier(self._requests.see(connection, body), earlier)
@@ -145,17 +145,16 @@ class AsgiGuard:
         """
         Return what the token stands for, and what brings the body after this.
 
-        Of the body no more is read than it takes to find a token there, if it may be there at
-        all.
+        The body is read only if the token may be in it.
 
         Args:
             connection: The scope that ASGI gives.
             receive: Brings the body.
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
 
         Raises:
-            OAuthError: As `AsyncResourceServer.require_token` has it.
+            OAuthError: As `AsyncResourceServer.require_token` raises it.
         """
         body = b""
         if self._reads_body and has_form(

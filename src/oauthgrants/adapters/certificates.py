@@ -62,9 +62,10 @@ class CertificateHeader:
 
     Attributes:
         name: Of the field, in lower case.
-        read: Returns the certificate that is in its values, DER; a `NotACertificate` if none is.
-        verified: Whether the proxy hands on no certificate whose chain it has not verified.
-        verdict: The field that says so of each, with the value ``SUCCESS``; None without.
+        read: Returns the certificate that is in its values, DER; raises `NotACertificate` if
+            none is.
+        verified: Whether the proxy hands on only certificates whose chain it has verified.
+        verdict: The field that says by ``SUCCESS`` that it has verified this one; None without.
     """
 
     name: str = attrs.field(converter=_to_lower)

@@ -83,20 +83,20 @@ class FastApiOAuth:
             server: Answers at the endpoints, None for a resource server alone.
             resource_server: Checks the tokens, None without guards.
             token_url: Where the documentation page asks for tokens; the endpoint of *server* by
-                default. Without both it takes tokens that the reader has.
-            grant_types: How it asks, of ``password`` and ``client_credentials``; by default
-                those of *server*, or both without one.
-            scopes: What it offers to ask for, with descriptions; by default what *server*
-                publishes.
-            prefix: What stands before the paths of the endpoints: the path of the issuer by
-                default, less if the application lies below a prefix itself.
+                default. Without both, readers paste a token that they have.
+            grant_types: The grants by which that page asks, of ``password`` and
+                ``client_credentials``; by default those of *server*, or both without one.
+            scopes: The scope tokens that it offers, with descriptions; by default those that
+                *server* publishes.
+            prefix: The path before those of the endpoints, by default that of the issuer. Give
+                a shorter one if the application itself is mounted below a prefix.
             trusted_proxies: As for `AsgiRequests`.
-            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+            allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
         Raises:
             TypeError: A server is not for asyncio.
-            ValueError: One of the others has something else, or *resource_server* takes tokens
-                from forms, which FastAPI reads before it asks.
+            ValueError: Another argument is malformed, or *resource_server* has ``allow_body``,
+                but FastAPI reads forms before tokens are checked; says which.
         """
         if resource_server is not None and "body" in find_ways(resource_server):
             raise ValueError("FastAPI reads forms before it checks tokens; leave allow_body off")
@@ -138,8 +138,8 @@ class FastApiOAuth:
         token is in ``request.state.oauth_token`` as well.
 
         Args:
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
 
         Raises:
             RuntimeError: There is no resource server.

@@ -44,7 +44,7 @@ class FlaskOAuth:
     """
     Serves the endpoints in a Flask application, and guards its views.
 
-    What is not known yet may come with `init_app`, as factories have it.
+    An application factory may give the servers later, to `init_app`.
 
     >>> from oauthgrants import ClientCredentialsGrant, MemoryStore
     >>> server = AuthorizationServer(
@@ -82,14 +82,14 @@ class FlaskOAuth:
             server: Answers at the endpoints, None for a resource server alone.
             resource_server: Checks the tokens, None without guards.
             name: Of the blueprint; another one for a second adapter in one application.
-            prefix: What stands before the paths of the endpoints: the path of the issuer by
-                default, less if the application lies below a prefix itself.
+            prefix: The path before those of the endpoints, by default that of the issuer. Give
+                a shorter one if the application itself is mounted below a prefix.
             trusted_proxies: As for `WsgiRequests`.
-            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+            allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
         Raises:
             TypeError: A server is for asyncio.
-            ValueError: One of the others has something else.
+            ValueError: Another argument is malformed; says which.
         """
         self._name = name
         self._prefix = prefix
@@ -97,7 +97,8 @@ class FlaskOAuth:
         self._allowed_origins = allowed_origins
         self._server = server
         self._resource_server = resource_server
-        self._make_blueprint(server, resource_server)  # to hear at once what does not fit
+        # Made once here, so that what does not fit is refused at once.
+        self._make_blueprint(server, resource_server)
 
     @property
     def blueprint(self) -> Blueprint:
@@ -136,8 +137,8 @@ class FlaskOAuth:
         Return a decorator for views, which find the token in ``g.oauth_token``.
 
         Args:
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
         """
 
         def decorate(view: Callable[_P, Any]) -> Callable[_P, Any]:

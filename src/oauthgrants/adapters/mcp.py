@@ -66,8 +66,8 @@ class ResourceTokenVerifier:
         Return what *token* stands for, None if it is not valid here.
 
         Raises:
-            TemporarilyUnavailable: What says so does not answer. `McpOAuth.init_app` makes 503
-                of it; without that, the application answers 500.
+            TemporarilyUnavailable: The store or server that knows the token does not answer.
+                `McpOAuth.init_app` makes 503 of it; without that, the application answers 500.
         """
         request = HttpRequest(
             method="POST",
@@ -146,12 +146,12 @@ class McpOAuth(StarletteOAuth):
             scope: What each request to the MCP server has to have, all of it.
             prefix: As for `StarletteOAuth`.
             trusted_proxies: As for `AsgiRequests`.
-            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+            allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
         Raises:
             TypeError: A server is not for asyncio.
-            ValueError: The SDK's clients would not find their way, or one of the others has
-                something else.
+            ValueError: The SDK's clients would not find their way, or another argument is
+                malformed; says which.
         """
         super().__init__(
             server,

@@ -97,13 +97,13 @@ class Arrival:
 @attrs.frozen
 class TrustedProxies:
     """
-    Whose word on source, scheme and host is believed (RFC 9700, 4.13).
+    The proxies whose word on source, scheme and host is believed (RFC 9700, 4.13).
 
     A proxy that is trusted has to set ``X-Forwarded-For``, ``X-Forwarded-Proto`` and
     ``X-Forwarded-Host``, or to take away what the client sent of them.
 
     Attributes:
-        networks: Where they are.
+        networks: Their addresses.
         unix: Whether peers without an address are trusted.
         certificates: The header in which they hand on what clients show on the TLS layer, None
             if they do not; what the proxy itself shows is not the client's in any case.
@@ -130,12 +130,14 @@ class TrustedProxies:
             certificates: The header in which they hand on what clients show.
 
         Raises:
-            ValueError: One is none of these, or there is a header for proxies that are parsed
-                already.
+            ValueError: An entry is none of these, or *certificates* comes with proxies that are
+                parsed already.
         """
         if isinstance(entries, TrustedProxies):
             if certificates is not None:
-                raise ValueError("certificates= goes where the proxies are parsed first")
+                raise ValueError(
+                    "the proxies are parsed already: give certificates= to the call that did it"
+                )
             return entries
         named = {entries} if isinstance(entries, str) else {str(entry) for entry in entries}
         return cls(
@@ -189,7 +191,7 @@ class TrustedProxies:
 
 
 Proxies: TypeAlias = str | Iterable[str] | TrustedProxies
-"""Whom an adapter trusts: addresses, networks and ``unix``, or what is made of them."""
+"""Which proxies an adapter trusts, as `TrustedProxies.parse` takes them."""
 
 
 @lru_cache  # the hosts of a server are few

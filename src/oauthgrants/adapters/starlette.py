@@ -41,7 +41,7 @@ _P = ParamSpec("_P")
 
 class StarletteOAuth:
     """
-    Serves the endpoints in a Starlette application, and guards its own.
+    Serves the endpoints in a Starlette application, and guards its other routes.
 
     >>> from oauthgrants import ClientCredentialsGrant, MemoryStore
     >>> from starlette.responses import JSONResponse
@@ -74,18 +74,18 @@ class StarletteOAuth:
         Args:
             server: Answers at the endpoints, None for a resource server alone.
             resource_server: Checks the tokens, None without guards.
-            prefix: What stands before the paths of the endpoints: the path of the issuer by
-                default, less if the application lies below a prefix itself.
+            prefix: The path before those of the endpoints, by default that of the issuer. Give
+                a shorter one if the application itself is mounted below a prefix.
             trusted_proxies: As for `AsgiRequests`.
-            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+            allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
         Raises:
             TypeError: A server is not for asyncio.
-            ValueError: One of the others has something else.
+            ValueError: Another argument is malformed; says which.
         """
         prefix = find_prefix(server, prefix)
         self.routes: list[Route] = []
-        """The endpoints, for all methods: the server says which."""
+        """The endpoints, for all methods, as the server says which it takes."""
         for part in (server, resource_server):
             if part is not None:
                 application = AsgiApplication(
@@ -118,8 +118,8 @@ class StarletteOAuth:
         ``HTTPEndpoint``.
 
         Args:
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
 
         Raises:
             RuntimeError: There is no resource server.
@@ -206,7 +206,7 @@ class TokenUser(BaseUser):
 
     @property
     def is_authenticated(self) -> bool:
-        """True: there is a token."""
+        """True, since there is a token."""
         return True
 
     @property

@@ -38,7 +38,7 @@ class WsgiRequests:
 
     def __init__(self, trusted_proxies: Proxies = ()) -> None:
         """
-        Say whom to believe.
+        Say which proxies are trusted.
 
         Args:
             trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers
@@ -48,7 +48,7 @@ class WsgiRequests:
                 must not let fields with underscores pass.
 
         Raises:
-            ValueError: *trusted_proxies* has something else.
+            ValueError: *trusted_proxies* has an entry that is no address or network.
         """
         self._proxies = TrustedProxies.parse(trusted_proxies)
 
@@ -107,11 +107,11 @@ class WsgiApplication:
         Args:
             server: Answers the requests; a resource server has its metadata to show.
             trusted_proxies: As for `WsgiRequests`.
-            allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+            allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
         Raises:
             TypeError: *server* is for asyncio.
-            ValueError: One of the others has something else.
+            ValueError: Another argument is malformed; says which.
         """
         require_sync(server)
         self._server = server
@@ -141,7 +141,7 @@ def read_body(environ: WSGIEnvironment, most: int) -> bytes | None:
 
     Args:
         environ: Tells of the request.
-        most: So many octets of a longer one come, and the rest is not read.
+        most: How many octets are read at most; the rest of a longer body is not.
     """
     length = environ.get("CONTENT_LENGTH")
     if length:

@@ -1,4 +1,4 @@
-"""Access tokens at WSGI applications."""
+"""Checks access tokens before WSGI applications."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WSGI_TOKEN_KEY = "oauthgrants.token"
 
 class WsgiGuard:
     """
-    Lets through to WSGI applications who has a token.
+    Guards WSGI applications: only requests with a valid access token get through.
 
     >>> from oauthgrants import AuthorizationServer, ClientCredentialsGrant, MemoryStore
     >>> server = AuthorizationServer(
@@ -50,7 +50,7 @@ class WsgiGuard:
 
         Raises:
             TypeError: *resource_server* is for asyncio.
-            ValueError: *trusted_proxies* has something else.
+            ValueError: *trusted_proxies* has an entry that is no address or network.
         """
         require_sync(resource_server)
         self.resource_server = resource_server
@@ -66,11 +66,11 @@ class WsgiGuard:
         any_scope: Scope | str | Iterable[str] | None = None,
     ) -> Callable[[WSGIApplication], WSGIApplication]:
         """
-        Return a decorator for applications, which find the token in ``environ``.
+        Return a decorator for applications, which find it in ``environ["oauthgrants.token"]``.
 
         Args:
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
         """
 
         def decorate(application: WSGIApplication) -> WSGIApplication:
@@ -103,13 +103,17 @@ class WsgiGuard:
         any_scope: Scope | str | Iterable[str] | None = None,
     ) -> VerifiedToken:
         """
-        Return what the token of a request stands for, which is in *environ* then.
+        Return what the token of a request stands for, and put it into *environ*.
 
-        Of the body no more is read than it takes to find a token there, if it may be there at
-        all; what is read can be read again.
+        The body is read only if the token may be in it, and can be read again afterwards.
+
+        Args:
+            environ: Tells of the request.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
 
         Raises:
-            OAuthError: As `ResourceServer.require_token` has it.
+            OAuthError: As `ResourceServer.require_token` raises it.
         """
         body = b""
         if self._reads_body and has_form([environ.get("CONTENT_TYPE", "")]):

@@ -30,7 +30,7 @@ from oauthgrants.secret import Secret
 from oauthgrants.wire import HttpRequest
 
 if TYPE_CHECKING:
-    # Only for annotations: who has no clients that sign never loads joserfc.
+    # Only for annotations: servers without clients that sign never load joserfc.
     from oauthgrants.client_auth.assertions import AssertionVerifier
     from oauthgrants.jose import Jws
 
@@ -38,6 +38,11 @@ CLIENT_PARAMETERS = frozenset(
     {"client_id", "client_secret", "client_assertion", "client_assertion_type"}
 )
 """The body parameters of client authentication (RFC 6749, 2.3.1; RFC 7521, 4.2)."""
+
+# The Authorization header, a secret in the body, an assertion in the body
+_MECHANISMS = 3
+_THROTTLED = "too many wrong secrets"
+_FAILED = "client authentication failed"
 
 
 @service(kw_only=True)
@@ -52,7 +57,8 @@ class ClientAuthenticator:
         assertions: Returns what verifies assertions, None where no method with them is enabled.
         certificates: Compares certificates.
         methods: The registered names of the methods that are enabled.
-        secret_methods_equal: Whether a secret may come by Basic and by body alike (C-12).
+        secret_methods_equal: Whether a secret may come by Basic or in the body, whichever of the
+            two is registered (C-12).
         challenges: Whether a request without credentials is asked for Basic (C-11).
         limits: How long a header may be.
         clock: Tells which secrets have expired.
@@ -136,7 +142,7 @@ class ClientAuthenticator:
     ) -> ClientSecret | None:
         usable = client
         if client is not None and not self._may_use(client, credentials.method):
-            # Another method costs the work of an unknown client, and is told the same.
+            # The wrong method costs the work, and gets the answer, of an unknown client.
             usable = None
         if self.limited is None or (usable is None and client is not None and client.active):
             # The wrong method is no guess: some clients try Basic, then the body (C-12).
@@ -160,7 +166,7 @@ class ClientAuthenticator:
         limited = self.limited if usable is not None or client is None else None
         try:
             if limited is not None and credentials.method == "client_secret_jwt":
-                # No signature of a private key is ever guessed; nobody need wait for that.
+                # Nobody guesses the signature of a private key, so only secrets have limits.
                 await limited.require_room(client_id, source)
             secret_id = await self.assertions().verify(usable, assertion)
         except TooManyGuesses as error:
@@ -203,7 +209,7 @@ class ClientAuthenticator:
         return self._refusal(credentials.by_header)(_FAILED, reason=_THROTTLED)
 
     def _read_identifier(self, request: HttpRequest, form: Form) -> Credentials | None:
-        """Return who says no more than its ``client_id``, on a connection that may say more."""
+        """Return a client that sends only its ``client_id``, on a connection that may show more."""
         if self.methods & CERTIFICATE_METHODS:
             shown = read_certificate_of(request, form)
             if shown is not None:
@@ -232,7 +238,7 @@ class ClientAuthenticator:
         )
 
     def _require_enabled(self, credentials: Credentials, by_header: bool) -> Credentials:
-        # Basic without a secret is the way in which some libraries send a mere client_id.
+        # Some libraries send a client_id without a secret by Basic.
         proof = credentials.secret or credentials.assertion
         method = "none" if proof is None else credentials.method
         if method not in self.methods:
@@ -252,8 +258,3 @@ class ClientAuthenticator:
         if not self._may_use(client, method):
             return f"{method} is not the client's registered method"
         return "wrong or expired client secret"
-
-
-_MECHANISMS = 3
-_THROTTLED = "too many wrong secrets"
-_FAILED = "client authentication failed"

@@ -35,18 +35,18 @@ class AssertionRules:
     What client assertions have to be.
 
     Attributes:
-        sealing_key: Opens the secrets of ``client_secret_jwt``; without, it is not enabled.
-        accept_endpoint_audience: Whether ``aud`` may also name endpoints, in a list of them or
-            by itself, and ``jti`` be missing, as older software has it. Another server that
-            gets such an assertion can then use it here (C-13).
-        longest_lifetime: So far ahead ``exp`` may lie, and so far back ``iat``.
+        sealing_key: Opens the secrets of ``client_secret_jwt``, which is not enabled without.
+        accept_endpoint_audience: Whether ``aud`` may be the URL of an endpoint, or a list of such
+            URLs, and ``jti`` may be missing: older software sends these. Another server that gets
+            such an assertion can then use it here (C-13).
+        longest_lifetime: How far ahead ``exp`` may lie, and how far back ``iat``.
         leeway: How far clocks may be apart, five minutes at most.
-        most: Characters of an assertion.
-        fetcher: Fetches from ``jwks_uri``; by default httpx does. One of the host's answers
-            itself for which addresses it reaches.
+        most: How many characters an assertion may have.
+        fetcher: Fetches from ``jwks_uri``; by default httpx does. A fetcher of the host's own
+            decides itself which addresses it reaches.
         allow_private_addresses: Whether a ``jwks_uri`` may lead to private, link-local and
             loopback addresses; whoever registers clients then reaches into the host's network.
-            A server that allows insecure transport is one for tests, and allows it.
+            A server with ``allow_insecure_transport``, which is for tests, allows it anyway.
 
     Raises:
         ValueError: A time is out of bounds.

@@ -33,7 +33,7 @@ from oauthgrants.ports import Clock, ReplayStore, resolve
 from oauthgrants.secret import Secret
 
 _ALL = ALGORITHMS.union(MACS)
-# Most software says nothing or JWT; what names another kind of JWT is that (D7523, 4).
+# Most software leaves typ out or sends JWT; another value says another kind of JWT (D7523, 4).
 _TYPES = frozenset({"", "jwt", "client-authentication+jwt"})
 _NOBODYS = Secret("0" * 64)
 _SIGNATURE_OCTETS = 64
@@ -65,7 +65,7 @@ class AssertionVerifier:
 
     def read(self, assertion: str, client_id: str | None) -> Credentials:
         """
-        Return who has signed *assertion*, as it says.
+        Return whom *assertion* says that it comes from.
 
         Args:
             assertion: A compact JWS.
@@ -140,7 +140,7 @@ class AssertionVerifier:
             jws.require_signature(newer)
 
     def _require_mac(self, client: Client, jws: Jws) -> str:
-        # The method is not enabled without a key; whom it does not open for is a fault of ours.
+        # The method is not enabled without a key. A secret that it cannot open is our fault.
         assert self.rules.sealing_key is not None  # noqa: S101
         now = self.clock()
         for kept in client.secrets:
@@ -204,6 +204,6 @@ def _refuse_at_cost(jws: Jws) -> NoReturn:
 @cache
 def _nobodys_key(algorithm: str) -> PublicKey:
     if algorithm in RSA:
-        # To find primes would take long, and to verify takes none.
+        # Nobody needs the primes to verify, and to find them would take long.
         return PublicKey.from_jwk({"kty": "RSA", "n": encode(b"\xff" * 256), "e": "AQAB"})
     return SigningKey.generate(algorithm).public

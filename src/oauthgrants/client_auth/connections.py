@@ -1,4 +1,4 @@
-"""How a server of either colour asks others, for keys that are seldom fetched."""
+"""How a server, sync or async, fetches the keys of its clients, which it seldom does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oauthgrants.ports import off_loop
 @service
 class Connections:
     """
-    How a server of one colour asks others.
+    How a server of one colour fetches keys.
 
     Attributes:
         open_fetcher: Returns what sends requests, to public addresses alone if it is told so.
@@ -28,7 +28,7 @@ class Connections:
 
 
 def _off_loop(fetcher: Fetcher) -> Fetcher:
-    # Not at the top: a sync server does without, and asyncio is long to import.
+    # Not at the top: a sync server does without, and asyncio takes long to import.
     from asyncio import to_thread
 
     return off_loop(fetcher, to_thread)

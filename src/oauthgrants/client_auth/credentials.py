@@ -10,7 +10,7 @@ from oauthgrants.forms import is_vschar
 from oauthgrants.secret import Secret
 
 if TYPE_CHECKING:
-    # Only for annotations: who has no clients that sign never loads joserfc.
+    # Only for annotations: servers without clients that sign never load joserfc.
     from oauthgrants.jose import Jws
 
 

@@ -31,7 +31,7 @@ class TooManyGuesses(Exception):
     The guess was not looked at.
 
     Attributes:
-        retry_after: The header that says when to come again, None to keep that to ourselves.
+        retry_after: The header that says when to come again, None if nobody is to know.
     """
 
     def __init__(self, retry_after: tuple[str, str] | None) -> None:
@@ -42,7 +42,7 @@ class TooManyGuesses(Exception):
 @service(kw_only=True)
 class LimitedSecrets:
     """
-    Compares client secrets, so often as the limits allow.
+    Compares client secrets, as often as the limits allow.
 
     Attributes:
         secrets: Compares them.

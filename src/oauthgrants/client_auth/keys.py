@@ -75,7 +75,7 @@ class ClientKeys(Generic[Key]):
         connections: How keys are fetched.
         allow_insecure_transport: Whether ``jwks_uri`` may be plain http, on loopback hosts.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
     """
 
     read_registered: Callable[[str], tuple[Key, ...]]
@@ -95,7 +95,7 @@ class ClientKeys(Generic[Key]):
 
         Raises:
             ModuleNotFoundError: They have to be fetched, and httpx is missing.
-            UnusableAnswer: They are where this server does not fetch from.
+            UnusableAnswer: Their ``jwks_uri`` is not https.
         """
         if client.jwks_uri is None:
             return Registered(self.read_registered(client.jwks or ""))

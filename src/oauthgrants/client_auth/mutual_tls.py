@@ -25,7 +25,7 @@ from oauthgrants.ports import Clock
 from oauthgrants.wire import HttpRequest
 
 if TYPE_CHECKING:
-    # Only for annotations: who has no such clients never loads it.
+    # Only for annotations: servers without such clients never load it.
     from cryptography.x509 import Certificate, GeneralName
 
 _ALIASES = ("token_endpoint", "introspection_endpoint", "revocation_endpoint")
@@ -34,18 +34,19 @@ _ALIASES = ("token_endpoint", "introspection_endpoint", "revocation_endpoint")
 @attrs.frozen(kw_only=True)
 class MutualTls:
     """
-    That clients can show certificates to this server (RFC 8705).
+    Says that clients can show certificates to this server (RFC 8705).
 
-    The web server asks for them, and the adapter hands them over. What it takes besides is in
-    the registration of each client.
+    The web server asks for them, and the adapter hands them over. Everything else is in the
+    registration of each client.
 
     Attributes:
-        endpoint_aliases: Where the endpoints are for clients that show one, if that is another
-            host: URLs by the names ``token_endpoint``, ``introspection_endpoint`` and
-            ``revocation_endpoint``. Requests have to arrive at the endpoints' own paths.
+        endpoint_aliases: The URLs of the endpoints for clients that show one, if that is
+            another host, by the names ``token_endpoint``, ``introspection_endpoint`` and
+            ``revocation_endpoint`` (RFC 8705, 5). Requests have to arrive at the endpoints' own
+            paths.
 
     Raises:
-        ValueError: An alias is of something else, or is no https URL.
+        ValueError: A name is not one of these, or a URL is not https.
 
     >>> MutualTls(endpoint_aliases={"token_endpoint": "https://mtls.example.com/token"})
     MutualTls(endpoint_aliases={'token_endpoint': 'https://mtls.example.com/token'})
@@ -142,7 +143,7 @@ class CertificateVerifier:
     ) -> None:
         if octets not in await self._find_registered(client, octets):
             raise NotProven("the certificate is not a registered one")
-        # Nobody validates a chain (2.2), but who made it said how long it is good.
+        # Nobody validates a chain (2.2), but the certificate says how long it is good.
         if not certificate.not_valid_before_utc <= self.clock() <= certificate.not_valid_after_utc:
             raise NotProven("the certificate has expired, or is not valid yet")
 
@@ -177,7 +178,7 @@ def _has_dns(certificate: Certificate, registered: str) -> bool:
     from cryptography.x509 import DNSName
 
     names = filter(str.isascii, _alternative_names(certificate, DNSName))
-    # Beyond ASCII there are signs that are k in lower case.
+    # Outside ASCII there are characters whose lower case is in it, such as the Kelvin sign.
     return registered.lower() in map(str.lower, names)
 
 
@@ -220,7 +221,7 @@ def _alternative_names(certificate: Certificate, kind: type[GeneralName]) -> lis
 
 
 def _fold_host(address: str) -> tuple[str, str]:
-    # The host of an address knows no letter case, and what is before it may (RFC 5280, 7.5).
+    # Letter case does not matter in the host, but may before it (RFC 5280, 7.5).
     name, _, host = address.rpartition("@")
     return name, host.lower()
 

@@ -12,7 +12,7 @@ class Endpoints:
 
     Raises:
         ValueError: One does not begin with ``/``, or has a fragment (RFC 6749, 3.2), or two have
-            one path.
+            the same path.
     """
 
     token: str = "/token"
@@ -31,4 +31,4 @@ class Endpoints:
             path = location.partition("?")[0]
             owner = owners.setdefault(path, name)
             if owner != name:
-                raise ValueError(f"the endpoints {owner} and {name} have one path, {path!r}")
+                raise ValueError(f"the endpoints {owner} and {name} have the same path, {path!r}")

@@ -16,7 +16,7 @@ _READ_METHODS = "GET, HEAD"
 
 
 class ReadOnly(InvalidRequest):
-    """The document is there to be read (RFC 9110, 15.5.6)."""
+    """The document takes GET and HEAD alone (RFC 9110, 15.5.6)."""
 
     status = 405
     headers: Headers = (("Allow", _READ_METHODS),)
@@ -32,7 +32,7 @@ class DocumentEndpoint:
         make: Returns the document as it is now.
         max_age: For how many seconds it may be kept.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
     """
 
     name: str
@@ -42,7 +42,7 @@ class DocumentEndpoint:
     record: Callable[[Event], None]
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """Return the document, or 304 to whom has it already (RFC 9110, 13.1.2)."""
+        """Return the document, or 304 if the client has it already (RFC 9110, 13.1.2)."""
         if request.method not in {"GET", "HEAD"}:
             return render_error(ReadOnly("the method has to be GET"))
         try:

@@ -61,7 +61,7 @@ class FormEndpoint:
         authenticator: Authenticates the client.
         handler: What the endpoint is for.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
     """
 
     name: str

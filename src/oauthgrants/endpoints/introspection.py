@@ -44,7 +44,7 @@ class IntrospectionHandler:
         lookup: Finds tokens.
         sign: Signs answers for callers that accept JWTs, None to switch that off.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
     """
 
     issuer: str
@@ -106,7 +106,7 @@ class IntrospectionHandler:
             members["jti"] = token.jti
         if not token.extra:
             return members
-        # Registered members win (RFC 7662, 3.1), the absent ones too.
+        # Claims of the host replace no registered member (RFC 7662, 3.1), not even an absent one.
         claims = token.extra.items()
         extra = {name: value for name, value in claims if name not in REGISTERED_CLAIMS}
         return {**extra, **members}

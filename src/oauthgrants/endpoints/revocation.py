@@ -28,7 +28,7 @@ class RevocationHandler:
         lookup: Finds tokens.
         issuer: Ends families.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
     """
 
     lookup: TokenLookup
@@ -47,7 +47,7 @@ class RevocationHandler:
             InvalidGrant: The token is another client's (C-15); it stays.
         """
         value = Secret(form.require("token"))
-        # One that is spent shows the family as well as its successor does.
+        # A spent refresh token names its family too.
         token = await self.lookup.find(value, form.get("token_type_hint"), spent_too=True)
         if token is None:
             self.record(

@@ -1,8 +1,8 @@
 """
 What happened, with ids and never with secrets, and who hears of it.
 
-`QueuedSink` and the sink for OpenTelemetry are in modules of their own, so that who does not use
-them does not load them.
+`QueuedSink` and the sink for OpenTelemetry are in modules of their own, so that they are loaded
+only where they are used.
 """
 
 from __future__ import annotations

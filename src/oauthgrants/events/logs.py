@@ -32,11 +32,11 @@ class LoggingSink:
     Writes events to the logger ``oauthgrants``: faults as errors, others as INFO or WARNING.
 
     Reuse, throttling and dropped events are warnings. Each record has what `describe` says as
-    attributes of its own, ``oauth_event``, ``oauth_client_id`` and so on, of JSON types: what
-    writes records as JSON finds them among the ``extra`` ones.
+    attributes of its own, ``oauth_event``, ``oauth_client_id`` and so on, of JSON types:
+    formatters for JSON find them as they find those of ``extra=``.
 
     Attributes:
-        each_call: Whether a resource server tells of the requests that it lets pass too.
+        each_call: Whether to log the requests that a resource server lets pass, too.
     """
 
     def __init__(self, *, each_call: bool = False) -> None:

@@ -71,7 +71,7 @@ class _Request:
 
 class OpenTelemetrySink:
     """
-    Counts events, measures requests and has a span for each.
+    Counts events, measures requests and makes a span for each request.
 
     =================================  =========  ================================================
     instrument                         unit       attributes
@@ -95,7 +95,7 @@ class OpenTelemetrySink:
     those of a database are below it and log records have its ids.
 
     Attributes:
-        each_call: True: a resource server tells of the requests that it lets pass.
+        each_call: True: the requests that a resource server lets pass are counted, too.
     """
 
     each_call = True

@@ -16,7 +16,7 @@ JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | None"
 """What `describe` makes of an attribute."""
 
 _AS_IT_IS = (str, bool, int, float, type(None))
-_ENOUGH = 8
+_ID_OCTETS = 8
 _ATTRIBUTES: dict[type, tuple[str, ...]] = {}
 
 
@@ -65,7 +65,7 @@ class TokenIssued(Event):
 
 @brief(kw_only=True)
 class TokenRefreshed(TokenIssued):
-    """A client got an access token for a refresh token; *family* tells of which sign-in."""
+    """A client got an access token for a refresh token; *family* says from which sign-in."""
 
 
 @brief(kw_only=True)
@@ -82,8 +82,8 @@ class RequestRefused(Event):
         grant_type: For which grant, as it says; None if it did not say, or to another endpoint.
         sub: Whose password, code or token it was, None where nobody knows.
         token_id: Which access token a resource server refused, if it could read it.
-        secret_id: Which of its secrets the client showed, None if it was not the secret's turn
-            or the secret was wrong.
+        secret_id: Which of its secrets the client showed, None if none was checked or it was
+            wrong.
         key_id: By which key or certificate it has proven who it is, in the same way.
     """
 
@@ -166,8 +166,8 @@ class TokenIntrospected(Event):
     Attributes:
         client_id: Who asked.
         active: Whether it was told.
-        token_id: Which token, None if there is none that can be used. One that is there, and
-            of which the client was not told, is not for it to know of.
+        token_id: Which token, None if there is none that can be used. It is also there if the
+            client was not told of the token, and must not learn of it.
         secret_id: Which of its secrets the client showed, None without.
         key_id: By which key or certificate it has proven who it is, None without.
     """
@@ -226,7 +226,7 @@ class TokenAccepted(Event):
         resource: The identifier of the resource server.
         client_id: Whom the access token was issued to.
         sub: On whose behalf.
-        scope: What was granted, whatever of it the request took.
+        scope: What was granted, which may be more than the request needed.
         token_id: Which token.
     """
 
@@ -240,12 +240,12 @@ class TokenAccepted(Event):
 @brief(kw_only=True)
 class Fault(Event):
     """
-    A part of the host raised, and the client was told to come again.
+    A part of the host raised an exception, and the client was told to try again later.
 
     Attributes:
         error: The exception, with its traceback.
-        endpoint: Where, as in `RequestRefused`, or ``metadata`` or ``jwks``; None for what goes
-            on beside, such as fetching keys anew while the old ones still do.
+        endpoint: Where, as in `RequestRefused`, or ``metadata`` or ``jwks``. None for a fault
+            that refuses no request, such as one in fetching new keys while the old ones will do.
         client_id: Who asked, as it says; None if it did not say.
     """
 
@@ -270,11 +270,11 @@ def token_id(token: AccessToken | RefreshToken) -> str | None:
     """
     Return what names *token* in events, None if nothing does.
 
-    It is the ``jti`` of a JWT. An opaque token is named by the first 16 digits of its SHA-256
-    digest, which lead nobody to the token, and whoever has the token to its events.
+    It is the ``jti`` of a JWT. An opaque token is named by the first 16 hexadecimal digits of its
+    SHA-256 digest: nobody finds the token by them, but whoever has the token finds its events.
     """
     return (token.jti if isinstance(token, AccessToken) else None) or (
-        token.digest[:_ENOUGH].hex() or None
+        token.digest[:_ID_OCTETS].hex() or None
     )
 
 
@@ -283,8 +283,8 @@ def describe(event: Event) -> dict[str, JsonValue]:
     Return *event* as a flat JSON object: ``event``, the name of its class, and its attributes.
 
     Those that are None or empty are left out. Moments are in the form of RFC 3339, a scope is
-    the text that it is on the wire, and an exception the name of its class: what it says may
-    not be fit for where this goes.
+    the text that it is on the wire, and an exception the name of its class, as its message may
+    have in it what is not for logs.
 
     >>> from datetime import UTC, datetime
     >>> describe(

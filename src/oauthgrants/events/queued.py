@@ -25,13 +25,13 @@ class QueuedSink:
     Hands events to another sink in a thread of its own, one by one, in order.
 
     The queue is bounded. What finds it full is dropped and counted, and the sink hears of it by
-    `EventsDropped`: a slow sink costs memory for so many events, and never an answer. What
+    `EventsDropped`: a slow sink costs memory for *size* events, and delays no answer. What
     waits is delivered when the process ends in the ordinary way, for five seconds at most; call
     `close` where it ends otherwise. A process that is forked begins with an empty queue and a
     thread of its own, and what waited is the parent's to deliver.
 
     Attributes:
-        each_call: What the sink says.
+        each_call: As the sink has it.
     """
 
     def __init__(self, sink: EventSink, *, size: int = 10_000) -> None:
@@ -43,8 +43,8 @@ class QueuedSink:
             size: How many may wait.
 
         Raises:
-            ValueError: *sink* watches requests, which no other thread can; or *size* is less
-                than one.
+            ValueError: *sink* watches requests, which it cannot do in another thread; or *size*
+                is less than one.
         """
         if find_watch(sink) is not None:
             raise ValueError(
@@ -73,7 +73,7 @@ class QueuedSink:
 
     @property
     def dropped(self) -> int:
-        """How many events were dropped in all, for the queue was full or closed."""
+        """How many events were dropped in all, because the queue was full or closed."""
         return self._dropped
 
     def record(self, event: Event) -> None:

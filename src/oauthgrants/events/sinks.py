@@ -14,9 +14,9 @@ from oauthgrants.events.watching import Exchange, Watch, Watching, find_watch
 
 class EventSink(Protocol):
     """
-    Who hears of events. Answers at once; what it raises is logged and changes nothing.
+    Hears of events. It has to return at once; what it raises is logged and changes nothing.
 
-    It may have two things more. ``watch(exchange)`` returns a context manager that is entered
+    It may have two more members. ``watch(exchange)`` returns a context manager that is entered
     when a request begins and left when it ends, see `Exchange`; ``each_call``, if true, asks
     for `TokenAccepted` too.
     """
@@ -30,8 +30,8 @@ def recorder(sink: EventSink) -> Callable[[Event], None]:
     """
     Return how the core tells *sink* of an event: a sink that fails changes no answer.
 
-    What orders the thread or task to end, such as ``KeyboardInterrupt``, ``SystemExit`` or a
-    cancellation, is no failure of the sink and passes, as it does everywhere else.
+    An order to the thread or task to end, such as ``KeyboardInterrupt``, ``SystemExit`` or a
+    cancellation, is no failure of the sink and is raised, as everywhere else.
 
     Raises:
         ValueError: *sink* is not one.
@@ -59,7 +59,7 @@ def wants_each_call(sink: EventSink) -> bool:
 
 class FanOut:
     """
-    Tells several sinks of each event, in order; one that fails keeps it from no other.
+    Tells several sinks of each event, in order; if one fails, the others still hear of it.
 
     >>> from oauthgrants.events import LoggingSink
     >>> FanOut(LoggingSink(), LoggingSink(each_call=True)).each_call
@@ -67,7 +67,7 @@ class FanOut:
 
     Attributes:
         each_call: Whether one of them wants to hear of each call; the others do not.
-        watch: How those that watch requests do, None if none does.
+        watch: Watches requests for the sinks that do so, None if none does.
     """
 
     def __init__(self, *sinks: EventSink) -> None:

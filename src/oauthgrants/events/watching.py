@@ -1,4 +1,4 @@
-"""Watching requests from their begin to their end, for sinks that measure them."""
+"""Watching requests from beginning to end, for sinks that measure them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ class Exchange:
         endpoint: ``token``, ``introspection``, ``revocation``, ``metadata``, ``jwks``, or
             ``resource`` for a resource server.
         source: The address that the request comes from, None if unknown.
-        status: That of the answer, once there is one. None until then, where none was given
-            since the host ended the request, and where a resource server lets it pass: there
-            the host answers.
+        status: The status code of the answer, once there is one. It stays None if the host ends
+            the request before, or if a resource server lets it pass: then the host answers.
     """
 
     endpoint: str
@@ -36,7 +35,7 @@ Watch: TypeAlias = Callable[[Exchange], AbstractContextManager[Any]]
 """Returns what is entered when a request begins and left when it ends."""
 
 Answer: TypeAlias = Callable[[HttpRequest], Coroutine[Any, Any, HttpResponse]]
-"""An endpoint."""
+"""An endpoint, which answers a request and raises nothing, whatever came."""
 
 
 class Watching:

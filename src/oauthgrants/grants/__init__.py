@@ -47,16 +47,16 @@ class Services:
         resources: Grants resources.
         tokens: The stored tokens.
         users: The resource owners, None on a server without.
-        hasher: How passwords are kept.
+        hasher: Hashes passwords.
         clock: Tells the time.
-        limits: How much a request may bring.
-        record: Tells of events.
+        limits: How large a request and its parts may be.
+        record: Reports events.
         grant_types: The grants that are enabled.
         profile: The rules that the server keeps to.
-        waiting: Sign-ins that wait for a second factor, None with nowhere to keep them.
-        replays: What may be used once, None with nowhere to keep it.
-        limited: Limits guesses at passwords and codes, None to have no limits.
-        adapt: Returns a port of the grant's own as this server can call it.
+        waiting: Keeps sign-ins that wait for a second factor, None without a store for them.
+        replays: Remembers what may be used once, None without a store for it.
+        limited: Limits guesses at passwords and codes, None for no limits.
+        adapt: Takes a port of the grant's own, and returns it as this server can call it.
     """
 
     issuer: TokenIssuer
@@ -94,7 +94,7 @@ class Grant(Protocol):
 
     @property
     def grant_type(self) -> str:
-        """The value of ``grant_type``: a registered name, or an absolute URI."""
+        """The value of ``grant_type``, which is a registered name or an absolute URI."""
         ...
 
     @property

@@ -27,9 +27,9 @@ _REMEMBERED = timedelta(minutes=10)
 @attrs.frozen(kw_only=True)
 class MfaOtpGrant:
     """
-    ``mfa_token`` and ``otp`` for the tokens that the password alone did not bring.
+    An ``mfa_token`` and an ``otp`` for the tokens that the password alone did not bring.
 
-    The ``mfa_token`` is the client's that signed the user in, works once, and only for what was
+    The ``mfa_token`` works once, for the client that began the sign-in, and for the scope that was
     granted then. A code that was right is not accepted again.
 
     Attributes:

@@ -87,9 +87,9 @@ class PasswordGrant:
        for those who still run it. Making one warns with `PasswordGrantWarning`.
 
     Attributes:
-        verifier: Who checks passwords; None for the server's own users and hasher.
-        second_factor: What some users have to show beside, by `MfaOtpGrant`; None for nothing,
-            but for those for whom the verifier answers ``MfaRequired``.
+        verifier: Checks passwords; None for the server's own users and hasher.
+        second_factor: Says which users have to show more than a password, by `MfaOtpGrant`;
+            None for only those for whom the verifier answers ``MfaRequired``.
         first_party_only: Whether clients have to be marked ``first_party``.
         refresh_tokens: Whether clients registered for ``refresh_token`` get one.
         access_token_lifetime: Whole seconds, None for the server's.
@@ -120,7 +120,7 @@ class PasswordGrant:
             return partial(self._answer, services, services.adapt(self.verifier))
         if services.users is None:
             raise ValueError(
-                "PasswordGrant has nobody to ask: give it a verifier, or the server users="
+                "PasswordGrant cannot check passwords: give it a verifier, or the server users="
             )
         return partial(self._answer, services, StoredPasswords(services.users, services.hasher))
 

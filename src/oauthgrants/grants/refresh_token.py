@@ -23,8 +23,8 @@ class RefreshTokenGrant:
     """
     A refresh token for new tokens (RFC 6749, 6).
 
-    Every use spends the token and brings a new one. One that comes twice was stolen from its
-    client, or by it: the family, all that came from one sign-in, is revoked.
+    Every use spends the token and brings a new one. One that comes a second time may have been
+    stolen, so its family is revoked: all tokens that came from the same sign-in.
 
     Attributes:
         access_token_lifetime: Whole seconds, None for the server's.
@@ -89,7 +89,7 @@ class RefreshTokenGrant:
         if found.expires_at <= services.clock():
             raise _refusal("expired refresh token", found)
         if found.cnf and found.cnf != request.cnf:
-            # Before its use is looked at: who has not the key cannot end the family (C-18).
+            # Checked before replay: whoever lacks the key must not end the family (C-18).
             raise _refusal("bound to what was not shown", found)
         # Between here and the rotation it may still be spent; then the rotation says so.
         await services.issuer.refuse_replay(request.client, found, source=request.source)

@@ -129,7 +129,7 @@ class _Description:
             "End a token (RFC 7009)",
             schemas.describe_token_form(self.methods("revocation")),
             _json("Revoked"),
-            # Who asks for another client's token (C-15)
+            # For a token of another client (C-15)
             codes=frozenset({"invalid_grant"}),
         )
 

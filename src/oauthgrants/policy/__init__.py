@@ -1,5 +1,5 @@
 """
-Holds a server to RFC 9700, RFC 6819 and OAuth 2.1, and says what it finds.
+Checks a server against RFC 9700, RFC 6819 and OAuth 2.1, and says what it finds.
 
 A rule is a small function in one of the modules ``about_…``. To add one, write it there: its
 decorator says how much it matters, which requirement it goes back to and what to do.
@@ -22,7 +22,7 @@ from oauthgrants.wiring import Wiring
 
 __all__ = ["RULES", "Finding", "Rule", "Severity", "examine"]
 
-# To import them is what fills the list.
+# Importing these modules fills `RULES`.
 _rules = (about_clients, about_grants, about_guessing, about_tokens)
 
 
@@ -32,12 +32,12 @@ async def examine(
     users: Iterable[User] | None = None,
 ) -> tuple[Finding, ...]:
     """
-    Return what there is to find, the gravest first.
+    Return what the rules find, the worst first.
 
     Args:
         wiring: The server.
-        clients: Those to look at; None for all of the server's, if its store can list them.
-        users: Those to look at; None for all of the server's, if its store can list them.
+        clients: The clients to look at; None for all, if their store has ``list_clients``.
+        users: The users to look at; None for all, if their store has ``list_users``.
     """
     registered = wiring.services.users
     every = await _list(clients, wiring.authenticator.clients, "list_clients")

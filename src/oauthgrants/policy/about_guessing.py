@@ -69,7 +69,7 @@ def attempts_in_memory(wiring: Wiring) -> Iterator[str]:
     advice="Give the server known_sources, such as the store of its tokens.",
 )
 def strangers_lock_out(wiring: Wiring) -> Iterator[str]:
-    """Who guesses at a name keeps its owner out."""
+    """A stranger who guesses at a name can lock its owner out."""
     if wiring.limiter is not None and wiring.limiter.sources is None:
         yield "nothing remembers from where users sign in, so strangers can lock them out"
 

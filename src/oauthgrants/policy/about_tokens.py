@@ -126,7 +126,7 @@ def rotation_alone(wiring: Wiring, client: Client) -> Iterator[str]:
     advice="Set audience to the identifier of your API.",
 )
 def no_audience(wiring: Wiring) -> Iterator[str]:
-    """Tokens say by default for no resource server that they are for it."""
+    """Tokens name by default no resource server that they are for."""
     if not wiring.services.resources.default:
         yield "a token that names no resource is for whoever takes it: there is no audience"
 

@@ -41,7 +41,7 @@ class Rule:
     look: Callable[..., Iterable[str]]
 
     def apply(self, subject: str, *seen: Wiring | Client | User) -> Iterable[Finding]:
-        """Return what there is to find."""
+        """Return what the rule finds in *seen*, what it looks at; *subject* names that."""
         return (
             Finding(
                 rule=self.name,
@@ -56,7 +56,7 @@ class Rule:
 
 
 RULES: list[Rule] = []
-"""All of them, in the order in which they are written down."""
+"""Every rule, in the order in which they are written down."""
 
 
 def of_server(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MaybeAwaitable: TypeAlias = T | Awaitable[T]
-"""What a port's method returns: the answer, or something to wait for it."""
+"""What a port's method returns, which is the answer or an awaitable of it."""
 
 
 def is_awaitable(answer: MaybeAwaitable[T]) -> TypeIs[Awaitable[T]]:
@@ -30,7 +30,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     Drive *coroutine* to its end on the caller's stack: no loop, no thread.
 
     Raises:
-        RuntimeError: A port did suspend.
+        RuntimeError: A port suspended, so it has to be awaited.
     """
     try:
         coroutine.send(None)
@@ -54,8 +54,8 @@ def never_blocks(port: Marked) -> Marked:
     """
     Mark a port whose ``def`` methods answer at once, such as one that keeps all in memory.
 
-    `AsyncAuthorizationServer` calls them on the loop. Those of other ports it calls in a
-    worker thread.
+    `AsyncAuthorizationServer` and `AsyncResourceServer` call them on the loop. The ``def``
+    methods of other ports they call in a worker thread.
     """
     port.never_blocks = True  # type: ignore[attr-defined]  # a mark, not a member
     return port

@@ -1,4 +1,4 @@
-"""Who decides what the core does not: passwords, scopes, claims and lifetimes."""
+"""What decides where the core does not: on passwords, codes, scopes, claims and lifetimes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oauthgrants.users import PasswordOutcome, User
 
 
 class Hasher(Protocol):
-    """How passwords are kept, and client secrets that people chose."""
+    """Hashes passwords, and client secrets that people chose."""
 
     def hash(self, secret: Secret) -> MaybeAwaitable[str]:
         """Return *secret* in the form that is kept."""
@@ -35,7 +35,7 @@ class Hasher(Protocol):
 
 
 class PasswordVerifier(Protocol):
-    """Who checks a resource owner's password (RFC 6749, 4.3.2)."""
+    """Checks a resource owner's password (RFC 6749, 4.3.2)."""
 
     def verify_password(
         self, username: str, password: Secret, client: Client
@@ -52,13 +52,13 @@ class PasswordVerifier(Protocol):
 
 
 class SecondFactor(Protocol):
-    """What a user has to show beside the password: a code, or whatever a host makes of it."""
+    """What a user has to show beside the password: a code, or whatever the host asks for."""
 
     def is_wanted(self, user: User, client: Client) -> MaybeAwaitable[bool]:
         """
         Return whether *user*, whose password was right, has to show more.
 
-        Here a host sends a message or a push notification, if that is its way.
+        A host that sends a message or a push notification does so here.
         """
         ...
 
@@ -68,8 +68,8 @@ class SecondFactor(Protocol):
 
         Args:
             user: Whose password was right.
-            otp: As sent: a code, a recovery code, or what else the host has clients send.
-                One that was right is not accepted again within ten minutes.
+            otp: As sent: a code, a recovery code, or what else clients of the host send. One
+                that was right is not accepted again within ten minutes, whatever this returns.
             client: The client that asks, authenticated if it can be.
         """
         ...
@@ -102,16 +102,16 @@ class ScopePolicy(Protocol):
         self, requested: Scope, allowed: Scope, client: Client, user: User | None
     ) -> MaybeAwaitable[Scope]:
         """
-        Return what is granted, at most *allowed*; nothing refuses the request.
+        Return what is granted, at most *allowed*; an empty scope refuses the request.
 
         Args:
-            requested: By the client, or its default.
-            allowed: All that client and user may have; on refresh, of what was granted.
+            requested: What the client asks for, or its default.
+            allowed: All that client and user may have; on refresh, no more than was granted.
             client: Who asks.
             user: The resource owner, None if the client acts for itself.
 
         Raises:
-            InvalidScope: Nothing is.
+            InvalidScope: To refuse the request.
         """
         ...
 
@@ -128,13 +128,13 @@ class ExtraClaims(Protocol):
         self, client: Client, user: User | None, scope: Scope, parameters: Mapping[str, str]
     ) -> MaybeAwaitable[Mapping[str, Any]]:
         """
-        Return claims for a JWT and for introspection; registered ones are passed over.
+        Return claims for a JWT and for introspection; registered ones are ignored.
 
         Args:
             client: Who gets the token.
             user: On whose behalf, None if the client acts for itself.
             scope: What was granted.
-            parameters: Those of `parameters` that the request has.
+            parameters: Those named by the property `parameters` that the request has.
         """
         ...
 
@@ -154,9 +154,9 @@ class LifetimePolicy(Protocol):
         Return the lifetimes of the tokens about to be issued.
 
         Args:
-            usual: What client, grant and server say.
+            usual: What the settings of client, grant and server say.
             client: Who gets them.
-            grant_type: How.
+            grant_type: By which grant.
             scope: What was granted.
             user: On whose behalf, None if the client acts for itself.
         """

@@ -1,4 +1,4 @@
-"""What has to be kept: clients, users, tokens, and what may be used or tried so often."""
+"""What has to be kept: clients, users, tokens, what may be used once, failed guesses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Rotation(Enum):
     ROTATED = "rotated"
     """It was spent by this call, and its successor is stored."""
     REPLAYED = "replayed"
-    """It had been spent before: nothing is stored."""
+    """It had been spent before, and nothing is stored."""
     MISSING = "missing"
-    """It is unknown, or its family has been revoked: nothing is stored."""
+    """It is unknown, or its family has been revoked, and nothing is stored."""
 
 
 class ClientStore(Protocol):
@@ -39,7 +39,7 @@ class ClientStore(Protocol):
         """
         Keep *new* in the place of *old*, the same secret hashed at a higher cost.
 
-        If *old* is no longer there, do nothing; a store that is read-only does nothing ever.
+        If *old* is no longer there, do nothing; a store that is read-only never does anything.
         """
         ...
 
@@ -59,7 +59,7 @@ class UserStore(Protocol):
         """
         Keep *new* in the place of *old*, the same password hashed at a higher cost.
 
-        If *old* is no longer there, do nothing; a store that is read-only does nothing ever.
+        If *old* is no longer there, do nothing; a store that is read-only never does anything.
         """
         ...
 
@@ -74,7 +74,7 @@ class TokenStore(Protocol):
     def save_tokens(
         self, access: AccessToken | None, refresh: RefreshToken | None
     ) -> MaybeAwaitable[None]:
-        """Store both or neither; None where there is none, or none that is stored."""
+        """Store both or neither. None: there is no such token, or it is not stored, as a JWT."""
         ...
 
     def find_access_token(self, digest: bytes) -> MaybeAwaitable[AccessToken | None]:
@@ -103,22 +103,22 @@ class TokenStore(Protocol):
             spent: Digest of the refresh token that came.
             access: The new access token, None for one that is not stored, such as a JWT.
             refresh: The new refresh token, of the same family. Its ``issued_at`` is now.
-            grace: For so long after it was first spent, the token of the family that was
-                spent last may come again. Zero for never.
+            grace: How long after it was first spent a token may be spent again, if no other
+                of its family has been spent since. Zero for never.
         """
         ...
 
     def revoke_family(self, family: str) -> MaybeAwaitable[None]:
-        """End all tokens of *family*, access and refresh, in one step; unknown ones are none."""
+        """End all tokens of *family*, access and refresh, in one step; if unknown, do nothing."""
         ...
 
     def revoke_access_token(self, digest: bytes) -> MaybeAwaitable[None]:
-        """End the access token with this digest; an unknown one is none."""
+        """End the access token with this digest; if there is none, do nothing."""
         ...
 
 
 class DenyList(Protocol):
-    """What is revoked of the JWTs, which no store knows."""
+    """Which JWTs are revoked: the JWTs themselves are not stored."""
 
     def deny(self, identifier: str, expires_at: datetime) -> MaybeAwaitable[None]:
         """Remember *identifier*, a ``jti`` or a family, until *expires_at*."""
@@ -137,11 +137,11 @@ class ReplayStore(Protocol):
         Remember *digest* until *expires_at*, and return whether it is new.
 
         Of any number of calls at once with the same *digest*, one answers True. What has
-        expired may be known still.
+        expired may still be remembered.
 
         Args:
             digest: 32 octets, SHA-256 of what may be used once.
-            expires_at: When it would be refused for its age anyway.
+            expires_at: From when on it is refused for its age anyway.
         """
         ...
 
@@ -172,7 +172,7 @@ class AttemptStore(Protocol):
 
     def withdraw_attempt(self, digest: bytes) -> MaybeAwaitable[None]:
         """
-        Count one failure less, none if there is none: the attempt succeeded.
+        Count one failure less, but never less than zero: the attempt succeeded.
 
         One atomic step that does what `Attempts.withdraw` does.
         """
@@ -187,7 +187,7 @@ class KnownSources(Protocol):
     """From where users have signed in before, so that strangers cannot lock them out."""
 
     def remember_source(self, digest: bytes, expires_at: datetime) -> MaybeAwaitable[None]:
-        """Remember *digest*, 32 octets, until *expires_at*; the later end counts."""
+        """Remember *digest*, 32 octets, until *expires_at*; a later end stays."""
         ...
 
     def is_known_source(self, digest: bytes, now: datetime) -> MaybeAwaitable[bool]:
@@ -236,8 +236,8 @@ class Purgeable(Protocol):
         """
         Delete what has expired by *now*, *limit* of it at most: tokens, denials and the like.
 
-        Return how many; less than *limit* says that nothing more is left, but for what has
-        expired within the last minute. Call it from a timer, again and again until then: each
-        call is short, and holds up nobody.
+        Return how many were deleted. Fewer than *limit* means that nothing is left, except what
+        has expired within the last minute. Call it from a timer, again and again until then:
+        each call is short, and holds up nobody.
         """
         ...

@@ -26,7 +26,7 @@ class Confirmed:
 
 
 NOTHING = Confirmed()
-"""Of a client that shows nothing to bind tokens to."""
+"""What a client has shown that binds its tokens to nothing."""
 
 
 class Confirm(Protocol):

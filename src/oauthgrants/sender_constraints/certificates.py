@@ -19,9 +19,9 @@ class CertificateBinding:
     """
     Binds the tokens of clients that are registered for it, however they authenticate.
 
-    The certificate need not be one that the server knows: whoever has its private key is the
-    one who asked for the token, and that is all that its use has to prove. Clients that are not
-    registered for it may show one, which binds nothing: they may call APIs without.
+    The server need not know the certificate: it only has to prove later that a token is used by
+    the one who asked for it, and that is whoever has the private key. A client that is not
+    registered for it may show a certificate, which binds nothing: it may call APIs without one.
     """
 
     def __call__(self, request: HttpRequest, client: VerifiedClient) -> Mapping[str, str]:

@@ -30,8 +30,8 @@ class SenderConstraints:
     """
     What a client shows at the token endpoint; no token is bound twice.
 
-    A proof comes before a certificate, but for clients that are registered for certificates:
-    to them a proof is a field that the server does not know.
+    A proof comes before a certificate, except for clients that are registered for certificates:
+    their proofs are ignored.
 
     Attributes:
         proofs: Checks proofs, None on a server without DPoP: there they are not looked at.
@@ -57,8 +57,8 @@ class SenderConstraints:
         Args:
             dpop: What proofs have to be, None to look at none.
             server: The issuer identifier.
-            aliases: Where the server is reached too, URLs.
-            replays: Tells which proofs have been used.
+            aliases: Further URLs at which the server is reached.
+            replays: Remembers which proofs have been used.
             clock: Tells the time.
 
         Raises:
@@ -69,7 +69,7 @@ class SenderConstraints:
         if dpop is None:
             return cls(certificates=certificates)
         if replays is None:
-            raise ValueError("dpop takes what remembers which proofs have been used: give replays=")
+            raise ValueError("dpop has to remember which proofs have been used: give replays=")
         proofs = ProofChecker.of(dpop, server=server, aliases=aliases, replays=replays, clock=clock)
         return cls(proofs=proofs, certificates=certificates)
 

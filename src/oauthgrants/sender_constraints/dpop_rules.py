@@ -35,28 +35,28 @@ def _to_origins(urls: str | Iterable[str]) -> tuple[str, ...]:
 @attrs.frozen(kw_only=True)
 class DpopRules:
     """
-    What proofs have to be, and whether they have to be there.
+    What DPoP proofs have to be, and whether they have to be there (RFC 9449).
 
     Attributes:
         required: Whether every client has to send proofs, and every token be bound to a key.
-        algorithms: What may sign them.
-        longest_age: For so long after its ``iat`` may a proof come, an hour at most.
+        algorithms: The algorithms that may sign them.
+        longest_age: How long after its ``iat`` a proof may come, an hour at most.
         leeway: How far clocks may be apart, five minutes at most.
-        nonces: ``required``: proofs have a nonce of this server. ``on``: the first one of a key
-            may do without, and its answer brings the nonce for those after it. ``off``: none are
-            given out, and those of others are not looked at.
-        nonce_lifetime: For so long is a nonce good; in its second half the client gets the next
-            one. A proof with a nonce is as old as that, whatever the client's clock says.
+        nonces: ``required``: each proof needs a nonce of this server. ``on``: the first proof of
+            a key needs none, and the answer to it brings the nonce for the next ones. ``off``: no
+            nonces are given out, and none are looked at.
+        nonce_lifetime: How long a nonce is good; in its second half the client gets the next one.
+            A proof with a nonce is as old as the nonce, whatever the client's clock says.
         nonce_key: 32 random octets or more, the same in all processes that serve one URL. By
-            default made up, which is right for a single process.
-        former_nonce_keys: Check nonces that were made before *nonce_key* was there.
-        origins: Where the server is reached beside the origin of its identifier, such as
-            ``http://auth.internal:8000``. The ``Host`` of a request is not asked, so that nobody
-            can use proofs here that were made for elsewhere.
-        most: Characters of a proof.
+            default a random one, which is enough for a single process.
+        former_nonce_keys: Older keys, whose nonces are still accepted.
+        origins: Origins at which the server is reached beside that of its identifier, such as
+            ``http://auth.internal:8000``. The ``Host`` of a request is not trusted, so that nobody
+            can use proofs here that were made for another server.
+        most: How many characters a proof may have.
 
     Raises:
-        ValueError: A setting is not what it has to be; says what.
+        ValueError: A setting is out of bounds or unknown; says which.
     """
 
     required: bool = False

@@ -28,8 +28,8 @@ class PossessionChecker:
     Checks requests at a resource server.
 
     Attributes:
-        proofs: Checks proofs, None on a resource server without DPoP: there no token will do
-            that is bound to a key.
+        proofs: Checks proofs. None on a resource server without DPoP, which refuses tokens that
+            are bound to a key.
         required: Whether every token has to be bound to a key.
     """
 
@@ -46,7 +46,7 @@ class PossessionChecker:
         Args:
             dpop: What proofs have to be, None to take none.
             server: The resource identifier.
-            replays: Tells which proofs have been used.
+            replays: Remembers which proofs have been used.
             clock: Tells the time.
 
         Raises:
@@ -81,7 +81,7 @@ class PossessionChecker:
 
         Raises:
             InvalidDpopProof: The proof is missing, or is not what it has to be.
-            InvalidToken: The key or certificate is not the one, or the scheme is not.
+            InvalidToken: The key or certificate is another one, or the scheme is wrong.
             UseDpopNonce: The proof lacks the nonce of this server.
         """
         if CERTIFICATE in token.cnf:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @brief
 class ShownKey:
     """
-    A key that the client has.
+    A key that the client has proven to have.
 
     Attributes:
         jkt: Its thumbprint.
@@ -44,13 +44,13 @@ class ProofChecker:
     """
     Checks the proofs at one server.
 
-    That a proof has been used is noted last, so that one that is refused is not used up.
+    The use of a proof is noted last, so that a proof that is refused is not used up.
 
     Attributes:
         rules: What proofs have to be.
         origins: Where the server is reached.
         nonces: Makes and checks nonces.
-        replays: Tells which proofs have been used.
+        replays: Remembers which proofs have been used.
         clock: Tells the time.
     """
 
@@ -76,8 +76,8 @@ class ProofChecker:
         Args:
             rules: What they have to be.
             server: Its identifier, a URL.
-            aliases: Where it is reached too, URLs.
-            replays: Tells which have been used.
+            aliases: Further URLs at which it is reached.
+            replays: Remembers which have been used.
             clock: Tells the time.
 
         Raises:
@@ -102,7 +102,7 @@ class ProofChecker:
 
         Raises:
             InvalidDpopProof: The proof is not what it has to be, or there are several.
-            UseDpopNonce: It has no nonce where one is wanted, or another one.
+            UseDpopNonce: It has no nonce where one is required, or one that is too old or foreign.
         """
         values = request.get_headers("dpop")
         if not values:
@@ -135,7 +135,7 @@ class ProofChecker:
             raise InvalidDpopProof("the DPoP proof is for another URL")
 
     async def _require_fresh(self, proof: Proof) -> tuple[datetime, tuple[tuple[str, str], ...]]:
-        """Return when the proof will be too old, and what tells the client the next nonce."""
+        """Return when the proof will be too old, and the headers that bring the next nonce."""
         now = self.clock()
         if self.rules.nonces == "off":
             return self._require_age(proof, now), ()
@@ -172,11 +172,11 @@ class ProofChecker:
 
     async def _note_given(self, proof: Proof, now: datetime) -> bool:
         """
-        Note that the key of *proof* is given a nonce, and return whether it had none.
+        Note that the key of *proof* is given a nonce, and return whether it had none before.
 
-        From then on its proofs have nonces (RFC 9449, 11.3), at least while the last one that it
-        was given is good. A note cannot be prolonged. So time has spans, as long as a nonce is
-        good, and a note in one counts to the end of the next.
+        From then on its proofs need nonces (RFC 9449, 11.3), at least while the last one that it
+        was given is good. A note cannot be prolonged. So time is divided into spans, each as long
+        as a nonce is good, and a note made in one span counts to the end of the next.
         """
         lifetime, had_none = self.rules.nonce_lifetime, True
         number = (now - EPOCH) // lifetime

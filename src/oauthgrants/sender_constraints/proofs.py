@@ -24,7 +24,7 @@ _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 @brief(kw_only=True)
 class Proof:
     """
-    A proof that is in order by itself; whether it is for a request is not said.
+    A proof that is valid by itself; whether it fits a request is not checked yet.
 
     Attributes:
         jkt: SHA-256 thumbprint of the key that has signed it (RFC 7638).
@@ -62,7 +62,7 @@ def parse_proof(text: str, *, algorithms: Collection[str] = ALGORITHMS) -> Proof
     try:
         jws = Jws.parse(text, algorithms=ALGORITHMS.intersection(algorithms), typ={TYP})
         key, jkt = _read_key(text.partition(".")[0])
-        # The key is in the proof; what it is called chooses among none.
+        # The key is in the proof, so its name has nothing to choose from.
         attrs.evolve(jws, kid=None).require_signature([key])
         return _read(jkt, jws.claims)
     except ValueError as error:

@@ -16,7 +16,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 def normalise(url: str) -> str:
     """
-    Return *url* without query and fragment, as all spellings of it are written.
+    Return *url* without query and fragment, in the same spelling for all its spellings.
 
     >>> normalise("HTTPS://API.example.com:443/a/./b/../%7euser?page=2#top")
     'https://api.example.com/a/~user'
@@ -31,7 +31,7 @@ def normalise(url: str) -> str:
 
 def origin_of(url: str) -> str:
     """
-    Return scheme, host and port of *url*, as all spellings of them are written.
+    Return scheme, host and port of *url*, in the same spelling for all their spellings.
 
     >>> origin_of("https://API.example.com:8443/v1")
     'https://api.example.com:8443'

@@ -1,10 +1,10 @@
 """
 Limits on guessing passwords, client secrets and codes (RFC 6749, 2.3.1 and 4.3.2).
 
-A guess is counted under several keys: who it is for together with where it comes from, where it
-comes from, and who it is for, from wherever. The last ones are softer, and do not hold against a
-source that has succeeded before: a stranger who guesses cannot lock anybody out (RFC 6819,
-4.4.3.6).
+A guess is counted under several keys: the name that it is for together with the source that it
+comes from; the source; the name, whatever the source; the client. Name and client have higher
+limits. Only the first key counts for a source that has succeeded before: so a stranger who guesses
+cannot lock anybody out (RFC 6819, 4.4.3.6).
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ from typing import Literal
 
 import attrs
 
-from oauthgrants.attempts import AttemptLimit
+from oauthgrants.attempts import MOST_FAILURES, AttemptLimit
 from oauthgrants.brief import brief
-
-_MOST_FAILURES = 1_000_000
 
 
 @attrs.frozen(kw_only=True)
 class Throttle:
     """
-    How much guessing is let through.
+    How many wrong guesses at passwords, client secrets and codes are let through.
 
-    Past a limit a guess fails without having been looked at, the right one too, until the wait
-    is over. Each wait is twice as long as the one before, and all of it lapses by itself.
+    Past a limit each guess is refused without being looked at, even a right one, until the wait is
+    over. Each wait is twice as long as the one before. Failures are forgotten after a while.
 
     >>> Throttle(max_failures=5, window=timedelta(minutes=10)).from_one_source.max_failures
     5
 
     Attributes:
-        max_failures: So many within *window* may one source make against one username, or one
-            client; and so many in all, for passwords, for client secrets and for codes.
-        window: How long failures count together, and how long the first wait is.
+        max_failures: How many failures within *window* one source may have at one username or
+            one client, and how many in all. Passwords, client secrets and codes are counted
+            separately.
+        window: How long failures are counted together, and how long the first wait is.
         longest_wait: No wait is longer.
-        username_factor: So many times as many may all sources make against one username.
-        client_factor: So many times as many against one client, and through it.
-        known_for: So long a source stays known from which a user has signed in. Against it
-            counts only what it does itself.
-        too_many_requests: Whether the answer is 429 with ``Retry-After``, which tells who
-            guesses that it is noticed; else it is that of an ordinary failure (C-04).
+        username_factor: All sources together may have this many times *max_failures* at one
+            username.
+        client_factor: All sources together may have this many times *max_failures* at one
+            client's secret, or at passwords and codes through one client.
+        known_for: How long a source stays known after a user has signed in from there. A known
+            source has to wait only for its own failures at that username.
+        too_many_requests: Whether the answer is 429 with ``Retry-After``, which tells an attacker
+            that the guesses were noticed; else it is that of an ordinary failure (C-04).
 
     Raises:
-        ValueError: A limit leaves room for nothing, or is out of bounds; says which.
+        ValueError: A number or a time is out of the bounds of `AttemptLimit`.
     """
 
     max_failures: int = 10
@@ -68,7 +69,7 @@ class Throttle:
         }
         for name, factor in factors.items():
             limit = AttemptLimit(
-                max_failures=min(self.max_failures * factor, _MOST_FAILURES),
+                max_failures=min(self.max_failures * factor, MOST_FAILURES),
                 window=self.window,
                 longest_wait=max(self.longest_wait, self.window),
             )
@@ -85,7 +86,7 @@ Kind = Literal["password", "client_secret", "otp"]
 
 
 Rules = list[tuple[bytes, AttemptLimit]]
-"""What counts a guess, the name with the source first; and how far each counts."""
+"""The digests that a guess is counted under, the pair of name and source first; their limits."""
 
 
 @brief(kw_only=True)
@@ -112,7 +113,7 @@ class Guess:
         return self._digest("pair", _quote(self.name), source)
 
     def rules(self, throttle: Throttle, *, known: bool) -> Rules:
-        """Return what counts the guess, and how far; *known* says that its source is."""
+        """Return what the guess is counted under; *known* says whether its source is known."""
         rules = [(self.pair, throttle.from_one_source)]
         if known:
             return rules

@@ -1,4 +1,4 @@
-"""Passwords and codes, tried so often as the limits allow."""
+"""Passwords and codes, tried as often as the limits allow."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Pace:
     """
     How long a check that fails takes, as a rule.
 
-    A refusal without a check takes as long, so that nobody learns from the time that a guess
-    was not looked at; and it computes nothing meanwhile.
+    A refusal without a check takes as long, so that the time does not tell that a guess was not
+    looked at. It waits, and computes nothing.
 
     Attributes:
         sleep: Waits.
@@ -54,7 +54,7 @@ class Pace:
 @service
 class LimitedGuesses:
     """
-    Lets passwords and codes be tried, so often as the limits allow.
+    Lets passwords and codes be tried as often as the limits allow.
 
     Attributes:
         limiter: Counts guesses before they are made.

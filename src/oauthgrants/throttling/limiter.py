@@ -21,7 +21,7 @@ Sleep = Callable[[float], MaybeAwaitable[None]]
 _WAIT = 0.02
 _MOST_WAITS = 750
 """Fifteen seconds in all."""
-# One may come while another guess has been counted, and is not known to be under way yet.
+# In a row. A single one may come while another guess is counted and not yet known to be under way.
 _REFUSALS = 3
 
 
@@ -52,7 +52,7 @@ class Limiter:
         throttle: How many are let through.
         sleep: Waits.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
     """
 
     attempts: AttemptStore
@@ -66,13 +66,13 @@ class Limiter:
 
     async def begin(self, guess: Guess) -> Attempt | None:
         """
-        Count *guess*, None if it is not to be made.
+        Count *guess* and return it as an attempt, None if it is not to be made.
 
-        Where only those that are under way fill the limit, it waits for them: many who sign in
-        at the same time from one place are no reason to refuse one.
+        Guesses that are under way count as failed. Where only these fill the limit, wait for
+        them: many users who sign in at once from one place are no reason to refuse one.
 
         Raises:
-            TemporarilyUnavailable: They take too long.
+            TemporarilyUnavailable: The guesses that are under way take too long.
         """
         known = await self._is_known(guess)
         rules = guess.rules(self.throttle, known=known)
@@ -110,7 +110,7 @@ class Limiter:
             await resolve(self.sources.remember_source(pair, ends))
 
     def fail(self, attempt: Attempt) -> None:
-        """Note that the guess was wrong; as such it is counted already."""
+        """Note that the guess was wrong; it is counted as failed already."""
         self._end(attempt.counted)
 
     async def abandon(self, attempt: Attempt) -> None:
@@ -154,7 +154,7 @@ class Limiter:
             await resolve(self.attempts.withdraw_attempt(digest))
 
     def refuse(self, guess: Guess) -> None:
-        """Tell that *guess* was not looked at."""
+        """Report that *guess* was not looked at."""
         self.record(
             Throttled(
                 at=self.clock(),
@@ -184,14 +184,14 @@ def make_limiter(
         throttle: None to have no limits.
         sleep: Waits.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
     """
     if throttle is None:
         return None
     if not hasattr(attempts, "begin_attempt"):
         logger.warning(
             "nothing limits guesses at passwords and secrets (RFC 6749, 4.3.2): give the server "
-            "attempts=, a store of attempts; or throttle=None, to say that it be so"
+            "attempts=, a store of attempts; or throttle=None, if that is meant"
         )
         return None
     return Limiter(

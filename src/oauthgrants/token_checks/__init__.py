@@ -43,7 +43,7 @@ class Services:
         open_fetcher: Returns what sends requests.
         make_gate: Returns a new gate.
         clock: Tells the time.
-        record: Tells of events.
+        record: Reports events.
         allow_insecure_transport: Whether plain http will do, on loopback hosts.
     """
 
@@ -56,7 +56,7 @@ class Services:
 
 @runtime_checkable
 class TokenChecker(Protocol):
-    """The settings of a way; a resource server of either colour binds it."""
+    """The settings of one way; a resource server, sync or async, binds it."""
 
     def bind(self, services: Services) -> TokenFinder:
         """

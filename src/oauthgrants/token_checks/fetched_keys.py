@@ -25,10 +25,10 @@ class FetchedKeys:
 
     Attributes:
         jwks_uri: Where the JWK Set is, None to read it in the metadata of *issuer*.
-        issuer: Whose metadata (RFC 8414), None if *jwks_uri* says it all.
+        issuer: Whose metadata to read (RFC 8414), None with a *jwks_uri*.
         lifetime: For how long keys are kept; less if ``max-age`` says so.
-        floor: So long at least lies between two fetches that unknown keys cause, and
-            between one that failed and the next.
+        floor: The least time between two fetches that unknown keys cause, and between a fetch
+            that failed and the next.
     """
 
     jwks_uri: str | None = None

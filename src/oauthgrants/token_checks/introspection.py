@@ -38,16 +38,16 @@ class RemoteIntrospection:
     """
     Asks an authorization server at each call, or less often if answers may be kept.
 
-    While the server is away, calls are refused with 503. A token whose ``cnf`` has what is not
-    understood is refused.
+    While the server is away, calls are refused with 503. A token whose ``cnf`` has an unknown
+    member is refused.
 
     Attributes:
         endpoint: The URL of the introspection endpoint.
         client_id: This resource server's, for ``client_secret_basic``.
-        client_secret: The same.
-        issuer: What ``iss`` has to be where an answer has it, None for anything.
+        client_secret: That of this client.
+        issuer: What ``iss`` has to be in answers that have one, None for anything.
         keep_for: For how long an answer about a valid token is kept, never beyond its ``exp``.
-            Zero for not at all, so that what is revoked ends at once.
+            Zero to keep none, so that a revoked token ends at once.
         keep_most: How many answers are kept, one or more; the one used last stays longest.
 
     Raises:
@@ -193,7 +193,7 @@ def _read_confirmation(answer: Mapping[str, Any]) -> Mapping[str, str]:
         cnf = read_confirmation(answer)
     except ValueError as error:
         raise InvalidToken("the access token is not valid", reason=str(error)) from None
-    # Not all servers say DPoP of a token that is bound to a key; who says it has bound it.
+    # Some servers say Bearer of a token that is bound to a key; DPoP needs such a binding.
     types = {"bearer", "dpop"} if KEY in cnf else {"bearer"}
     if answer.get("token_type", "Bearer").lower() not in types:
         raise InvalidToken(

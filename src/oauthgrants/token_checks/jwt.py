@@ -34,13 +34,13 @@ class JwtChecker:
     """
     Checks the JWTs of one authorization server, which is asked for its keys and for no more.
 
-    So a token that is revoked stays valid here until it expires. One whose ``cnf`` has what is
-    not understood is refused.
+    So a token that is revoked stays valid here until it expires. One whose ``cnf`` has an unknown
+    member is refused.
 
     Attributes:
-        issuer: The only ``iss``.
+        issuer: The only ``iss`` that is accepted.
         keys: Those of the issuer; by default found by its metadata and fetched.
-        algorithms: The allowed ones.
+        algorithms: The signature algorithms that are accepted.
         leeway: How far clocks may be apart, five minutes at most.
     """
 

@@ -18,7 +18,7 @@ class KeySet(Protocol):
         ...
 
     async def get_newer(self, than: Keys) -> Keys:
-        """Return the keys now that a token names one that *than* lacks, *than* if it stays so."""
+        """Return newer keys, as a token names one that *than* lacks; *than* if there are none."""
         ...
 
 

@@ -56,7 +56,7 @@ class ClientSecretInline(_Secrets):
     verbose_name: options.Text | None = "secret"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: we make secrets, nobody types them."""
+        """Return False: secrets are made here, and typed by nobody."""
         return False
 
 
@@ -182,7 +182,7 @@ class _TokenAdmin(_Tokens):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Return the tokens of a client or user; what is asked for has an index."""
+        """Return the tokens of a client or user, found by columns that have an index."""
         term = search_term.strip()
         if not term:
             return queryset, False

@@ -142,7 +142,7 @@ class Configuration:
         return values
 
     def resource_settings(self) -> dict[str, Any]:
-        """Return the settings of the resource server, but for who knows the tokens."""
+        """Return the settings of the resource server, except for what knows the tokens."""
         values = {
             name: self.values[f"resource_{name}"]
             for name in _RESOURCE

@@ -1,4 +1,4 @@
-"""Access tokens at views."""
+"""Checks access tokens before views."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class _Guard(ABC):
         Return a decorator for views, which find the token in ``request.oauth_token``.
 
         Args:
-            scope: What the token has to have, all of it.
-            any_scope: Of this it has to have one scope token at least.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
         """
         return lambda view: self._guard(view, scope, any_scope)
 
@@ -73,7 +73,7 @@ class _Guard(ABC):
 
 class DjangoGuard(_Guard):
     """
-    Lets through to sync views who has a token.
+    Guards sync views: only requests with a valid access token get through.
 
     >>> from django.http import HttpResponse
     >>> from oauthgrants import AuthorizationServer, ClientCredentialsGrant, MemoryStore
@@ -100,7 +100,7 @@ class DjangoGuard(_Guard):
 
         Raises:
             TypeError: *resource_server* is for asyncio.
-            ValueError: *trusted_proxies* has something else.
+            ValueError: *trusted_proxies* has an entry that is no address or network.
         """
         require_sync(resource_server)
         super().__init__(resource_server, trusted_proxies)
@@ -111,10 +111,15 @@ class DjangoGuard(_Guard):
         self, request: HttpRequest, *, scope: Wanted = None, any_scope: Wanted = None
     ) -> VerifiedToken:
         """
-        Return what the token of *request* stands for, which is ``request.oauth_token`` then.
+        Return what the token of *request* stands for, and put it into ``request.oauth_token``.
+
+        Args:
+            request: Asks for something that is protected.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
 
         Raises:
-            OAuthError: As `ResourceServer.require_token` has it.
+            OAuthError: As `ResourceServer.require_token` raises it.
         """
         token = self.resource_server.require_token(
             self._see(request), scope=scope, any_scope=any_scope
@@ -127,7 +132,7 @@ class DjangoGuard(_Guard):
 
 
 class AsyncDjangoGuard(_Guard):
-    """Lets through to async views who has a token."""
+    """Guards async views: only requests with a valid access token get through."""
 
     def __init__(
         self, resource_server: AsyncResourceServer, *, trusted_proxies: Proxies = ()
@@ -141,7 +146,7 @@ class AsyncDjangoGuard(_Guard):
 
         Raises:
             TypeError: *resource_server* is not for asyncio.
-            ValueError: *trusted_proxies* has something else.
+            ValueError: *trusted_proxies* has an entry that is no address or network.
         """
         require_async(resource_server)
         super().__init__(resource_server, trusted_proxies)
@@ -152,10 +157,15 @@ class AsyncDjangoGuard(_Guard):
         self, request: HttpRequest, *, scope: Wanted = None, any_scope: Wanted = None
     ) -> VerifiedToken:
         """
-        Return what the token of *request* stands for, which is ``request.oauth_token`` then.
+        Return what the token of *request* stands for, and put it into ``request.oauth_token``.
+
+        Args:
+            request: Asks for something that is protected.
+            scope: The scope that the token has to have, all of it.
+            any_scope: Scope tokens of which it has to have at least one.
 
         Raises:
-            OAuthError: As `AsyncResourceServer.require_token` has it.
+            OAuthError: As `AsyncResourceServer.require_token` raises it.
         """
         token = await self.resource_server.require_token(
             self._see(request), scope=scope, any_scope=any_scope
@@ -175,8 +185,8 @@ def require_token(*, scope: Wanted = None, any_scope: Wanted = None) -> Callable
     sends a token by itself.
 
     Args:
-        scope: What the token has to have, all of it.
-        any_scope: Of this it has to have one scope token at least.
+        scope: The scope that the token has to have, all of it.
+        any_scope: Scope tokens of which it has to have at least one.
     """
     from oauthgrants.adapters.django.servers import servers
 
@@ -191,11 +201,11 @@ def require_token(*, scope: Wanted = None, any_scope: Wanted = None) -> Callable
 
 class RequireTokenMixin:
     """
-    Lets through to a class-based view who has a token; stands before ``View`` among its bases.
+    Guards a class-based view; name it before ``View`` among the bases.
 
     Attributes:
-        required_scope: What the token has to have, all of it.
-        required_any_scope: Of this it has to have one scope token at least.
+        required_scope: The scope that the token has to have, all of it.
+        required_any_scope: Scope tokens of which it has to have at least one.
     """
 
     required_scope: Wanted = None

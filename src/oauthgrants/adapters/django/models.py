@@ -1,5 +1,5 @@
 """
-Clients, tokens, and what may be used or tried so often.
+Clients, tokens, what may be used once, and failed guesses.
 
 Nothing in any table can be used as a token or a secret: digests alone are kept. Tokens are
 written by `DjangoStore` only; to end one, call its ``revoke``.
@@ -32,7 +32,7 @@ class Client(models.Model):
 
     client_id: models.CharField[str, str] = models.CharField(max_length=255, unique=True)
     client_name: models.TextField[str | None, str | None] = models.TextField(null=True, blank=True)
-    # What there is to choose from stands in the form of the admin: it changes with versions.
+    # The choices are in the form of the admin, since they change with versions.
     token_endpoint_auth_method: models.CharField[str, str] = models.CharField(
         max_length=255, default="client_secret_basic"
     )
@@ -76,7 +76,7 @@ class Client(models.Model):
     dpop_bound_access_tokens: models.BooleanField[bool, bool] = models.BooleanField(default=False)
 
     new_secret: Secret | None = None
-    """One that was made just now, to be shown once; it is kept nowhere."""
+    """A secret that was made just now, to be shown once; it is kept nowhere."""
 
     objects: ClassVar[models.Manager[Client]] = models.Manager()
 
@@ -246,7 +246,7 @@ class Family(_Expiring):
 
 
 class MfaToken(_Token):
-    """What stands for a sign-in that waits for its second factor."""
+    """A sign-in that waits for its second factor."""
 
     username: models.TextField[str, str] = models.TextField()
 
@@ -261,7 +261,7 @@ class MfaToken(_Token):
 
 
 class Denial(_Expiring):
-    """What is revoked of the JWTs: a ``jti`` or a family."""
+    """Which JWTs are revoked: one by its ``jti``, or all of a family."""
 
     identifier: models.CharField[str, str] = models.CharField(max_length=255, unique=True)
 

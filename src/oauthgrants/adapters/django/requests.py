@@ -19,7 +19,7 @@ class DjangoRequests:
 
     def __init__(self, trusted_proxies: Proxies = ()) -> None:
         """
-        Say whom to believe.
+        Say which proxies are trusted.
 
         Args:
             trusted_proxies: Addresses and networks of those whose ``X-Forwarded-`` headers are
@@ -28,7 +28,7 @@ class DjangoRequests:
                 ``SECURE_PROXY_SSL_HEADER`` is believed in any case.
 
         Raises:
-            ValueError: *trusted_proxies* has something else.
+            ValueError: *trusted_proxies* has an entry that is no address or network.
         """
         self._wsgi = WsgiRequests(trusted_proxies)
         self._asgi = AsgiRequests(trusted_proxies)
@@ -66,7 +66,7 @@ def read(request: HttpRequest, most: int) -> bytes | None:
 
     Args:
         request: If middleware has looked at its body, that can be read again.
-        most: So many octets of a longer one come, and the rest is not read.
+        most: How many octets are read at most; the rest of a longer body is not.
     """
     length = request.META.get("CONTENT_LENGTH")
     environ: dict[str, Any] = {"wsgi.input": request, "wsgi.input_terminated": True}

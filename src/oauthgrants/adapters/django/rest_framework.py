@@ -82,7 +82,7 @@ class TokenUser:
         return self.token.username or self.token.client_id
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
-        """Return False: what a token may do, its scope says."""
+        """Return False: the scope of a token says what it may do."""
         return False
 
     def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
@@ -130,7 +130,7 @@ class TokenAuthentication(BaseAuthentication):
         Return who acts with *token*.
 
         Raises:
-            InvalidToken: It is a user who is gone or inactive.
+            InvalidToken: The user is gone or inactive.
         """
         users = servers().users
         # Only our own tokens have identifiers that we gave.
@@ -145,19 +145,19 @@ class TokenAuthentication(BaseAuthentication):
 
 def require_token(*, scope: Wanted = None, any_scope: Wanted = None) -> type[BasePermission]:
     """
-    Return a class for ``permission_classes``: who has a token, with this scope.
+    Return a class for ``permission_classes``: it lets through tokens with this scope.
 
     It raises where it refuses, so that the challenge is right; in a choice, as in
     ``IsAdminUser | require_token()``, put it last.
 
     Args:
-        scope: What the token has to have, all of it.
-        any_scope: Of this it has to have one scope token at least.
+        scope: The scope that the token has to have, all of it.
+        any_scope: Scope tokens of which it has to have at least one.
     """
     every, some = Scope.of(scope or ()), Scope.of(any_scope or ())
 
     class RequireToken(BasePermission):
-        """Lets through who has a token with the scope."""
+        """Lets through requests with a token that has the scope."""
 
         def has_permission(self, request: Request, view: object) -> bool:
             """

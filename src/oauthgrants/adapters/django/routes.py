@@ -29,13 +29,13 @@ def make_urls(
     Args:
         server: Answers the requests; a resource server has its metadata to show. The views are
             async if it is for asyncio.
-        prefix: What stands before the paths of the endpoints: the path of the issuer by default,
-            less if the project lies below a prefix itself.
+        prefix: The path before those of the endpoints, by default that of the issuer. Give a
+            shorter one if the project itself is mounted below a prefix.
         trusted_proxies: As for `DjangoRequests`.
-        allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+        allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
     Raises:
-        ValueError: One of the others has something else.
+        ValueError: Another argument is malformed; says which.
 
     >>> from oauthgrants import AuthorizationServer, ClientCredentialsGrant, MemoryStore
     >>> server = AuthorizationServer(

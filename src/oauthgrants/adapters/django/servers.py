@@ -145,7 +145,7 @@ class Servers:
         return self._require_right(kind, resource_server, trusted_proxies=proxies)
 
     def _require_right(self, make: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Return what *make* makes, whose complaints are about the settings."""
+        """Return what *make* makes; if it refuses, the settings are what is wrong."""
         try:
             return make(*args, **kwargs)
         except (AttributeError, TypeError, ValueError) as error:

@@ -69,11 +69,11 @@ class StoredClients(Part):
         Args:
             client_id: The client's.
             secret: The new one.
-            others_expire_at: When those that it has end at the latest, None for when they would
-                anyway.
+            others_expire_at: When its other secrets expire at the latest, aware; None to leave
+                them as they are.
 
         Raises:
-            InvalidClientMetadata: It authenticates without secrets, or has one of this id.
+            InvalidClientMetadata: It authenticates without secrets, or has one with this id.
             KeyError: There is no such client.
         """
 
@@ -95,7 +95,7 @@ class StoredClients(Part):
         Let a client no longer authenticate by one of its secrets.
 
         Raises:
-            InvalidClientMetadata: It has none of this id, or no other.
+            InvalidClientMetadata: It has no secret with this id, or only this one.
             KeyError: There is no such client.
         """
 

@@ -1,4 +1,4 @@
-"""What is denied, used once, tried so often or known for a while, in the database."""
+"""Revoked JWTs, what may be used once, failed guesses and known sources, in the database."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class StoredLimits(Part):
         return self.run(begin)
 
     def withdraw_attempt(self, digest: bytes) -> None:
-        """Count one failure less, none if there is none: the attempt succeeded."""
+        """Count one failure less, but never less than zero: the attempt succeeded."""
 
         def withdraw() -> None:
             rows = self._lock_attempts(digest)
@@ -89,7 +89,7 @@ class StoredLimits(Part):
         self.run(lambda: delete(rows), single=True)
 
     def remember_source(self, digest: bytes, expires_at: datetime) -> None:
-        """Remember *digest* until *expires_at*; the later end counts."""
+        """Remember *digest* until *expires_at*; a later end stays."""
         self._remember(models.KnownSource, expires_at, digest=digest)
 
     def is_known_source(self, digest: bytes, now: datetime) -> bool:

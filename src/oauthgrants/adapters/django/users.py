@@ -77,7 +77,7 @@ class DjangoUsers:
             account = self._accounts.get(**{self._sub_field: sub.removeprefix(self._sub_prefix)})
         except (self.model.DoesNotExist, OverflowError, ValueError, ValidationError):
             return None
-        # " 5" and "05" are fives to a database, and no identifiers of ours.
+        # " 5" and "05" are 5 to a database, but no identifiers of ours.
         return account if self.to_user(account).sub == sub else None
 
     def may_be_sub(self, text: str) -> bool:

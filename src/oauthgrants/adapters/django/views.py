@@ -68,10 +68,10 @@ def make_view(
     Args:
         server: Answers the requests; a resource server has its metadata to show.
         trusted_proxies: As for `DjangoRequests`.
-        allowed_origins: Whose scripts may call what is for clients, ``*`` for all.
+        allowed_origins: Origins whose scripts may call the server (CORS), ``*`` for all.
 
     Raises:
-        ValueError: One of the others has something else.
+        ValueError: Another argument is malformed; says which.
     """
     front = _Front(server, trusted_proxies, allowed_origins)
     if isinstance(server, AsyncAuthorizationServer | AsyncResourceServer):
