@@ -221,7 +221,7 @@ def test_a_store_that_suspends_wants_the_other_one() -> None:
 )
 def test_a_cache_of_nothing_is_refused(settings: dict[str, Any]) -> None:
     for kind in (CachedClients, AsyncCachedClients):
-        with pytest.raises(ValueError, match="a ttl longer than none and a size of 1 or more"):
+        with pytest.raises(ValueError, match="a positive ttl and a size of 1 or more"):
             kind(MemoryStore(), **settings)
 
 

@@ -44,12 +44,13 @@ class CachedClients:
 
         Args:
             clients: Who is asked; its methods answer at once.
-            ttl: For so long is a client remembered.
-            size: So many are at most; then those go that were asked for longest ago.
-            timer: Returns seconds, and never goes back.
+            ttl: How long a client is remembered.
+            size: How many clients are remembered at most; beyond it, those found longest ago
+                are forgotten.
+            timer: Returns seconds; never goes back.
 
         Raises:
-            ValueError: *ttl* is not longer than none, or *size* is less than one.
+            ValueError: *ttl* is not positive, or *size* is less than one.
         """
         self._clients = clients
         self._kept = _Kept(ttl, size, timer)
@@ -106,12 +107,13 @@ class AsyncCachedClients:
 
         Args:
             clients: Who is asked.
-            ttl: For so long is a client remembered.
-            size: So many are at most; then those go that were asked for longest ago.
-            timer: Returns seconds, and never goes back.
+            ttl: How long a client is remembered.
+            size: How many clients are remembered at most; beyond it, those found longest ago
+                are forgotten.
+            timer: Returns seconds; never goes back.
 
         Raises:
-            ValueError: *ttl* is not longer than none, or *size* is less than one.
+            ValueError: *ttl* is not positive, or *size* is less than one.
         """
         # Not at the top: who has no loop need not wait for this import.
         from asyncio import to_thread
@@ -162,7 +164,7 @@ class _Kept:
     def __init__(self, ttl: timedelta, size: int, timer: Callable[[], float]) -> None:
         if ttl <= timedelta() or size < 1:
             raise ValueError(
-                f"a cache takes a ttl longer than none and a size of 1 or more, not {ttl}, {size}"
+                f"a cache takes a positive ttl and a size of 1 or more, not {ttl}, {size}"
             )
         self._ttl = ttl.total_seconds()
         self._size = size

@@ -62,7 +62,7 @@ class Operations(Store, Protocol):
         Let a client authenticate by *secret* too, as `Client.with_secret` says.
 
         Raises:
-            InvalidClientMetadata: It authenticates without secrets, or has one of this id.
+            InvalidClientMetadata: It authenticates without secrets, or has a secret of this id.
             KeyError: There is no such client.
         """
         ...
@@ -72,7 +72,7 @@ class Operations(Store, Protocol):
         Let a client no longer authenticate by one of its secrets.
 
         Raises:
-            InvalidClientMetadata: It has none of this id, or no other.
+            InvalidClientMetadata: It has no secret of this id, or this is its only one.
             KeyError: There is no such client.
         """
         ...
@@ -229,7 +229,7 @@ class InSync(Operations):
 
 
 class UsersInSync(InSync, UserOperations):
-    """The same, if it keeps users too."""
+    """A store that keeps users too."""
 
     @override
     def add_user(self, user: User) -> None:
@@ -363,7 +363,7 @@ class InAsync(Operations):
 
 
 class UsersInAsync(InAsync, UserOperations):
-    """The same, if it keeps users too."""
+    """A store that keeps users too."""
 
     @override
     async def add_user(self, user: User) -> None:

@@ -30,19 +30,19 @@ class MemoryStore(RegistrationShelf, TokenShelf, AttemptShelf, SignInShelf):
     """
 
     shared_between_processes = False
-    """For the policy check: what one process keeps here, no other sees."""
+    """Tells the policy check that no other process sees what one keeps here."""
 
     def __init__(self, *, clock: Clock = utc_now, max_attempts: int = 100_000) -> None:
         """
         Make a store.
 
         Args:
-            clock: Tells the time, aware, in UTC.
-            max_attempts: Failed attempts are counted under so many keys at most. Past it, what
-                would be forgotten soonest is forgotten at once.
+            clock: Returns the time, aware, in UTC.
+            max_attempts: Under how many keys failed attempts are counted at most. Beyond it, the
+                failures that would lapse soonest are forgotten.
 
         Raises:
-            ValueError: There is no room for any.
+            ValueError: *max_attempts* is less than one.
         """
         if max_attempts < 1:
             raise ValueError(f"max_attempts has to be 1 or more, not {max_attempts}")

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 A_FEW = 4
-"""So many are dropped for each that is added: then no call takes longer the more is stored."""
+"""How many are dropped for each that is added, so that no call takes longer the more is stored."""
 
 B = TypeVar("B", bound=Sized)
 K = TypeVar("K")

@@ -39,13 +39,13 @@ class RedisStore(UsersInSync):
         clock: Clock = utc_now,
     ) -> None:
         """
-        Make a store, without a word to the server.
+        Make a store; nothing is sent to the server yet.
 
         Args:
             client: The host's, which the host closes. Whether it decodes responses makes no
                 difference.
             prefix: What all keys begin with.
-            clock: Asked how long to keep what comes with no more than the moment of its end.
+            clock: Returns the time, aware, in UTC; for what has a moment at which to forget it.
 
         Raises:
             TypeError: *client* is none of redis-py's, or has the other colour.
@@ -71,8 +71,8 @@ class RedisStore(UsersInSync):
         used once may be used twice. The warning goes to the logger ``oauthgrants``.
 
         Returns:
-            Whether it may: its ``maxmemory-policy`` is another than ``noeviction``. A server that
-            does not say, counts as one that may not.
+            True if ``maxmemory-policy`` is another than ``noeviction``; False also for a server
+            that does not say.
         """
         return run(check_eviction(self.keyspace))
 
@@ -92,13 +92,13 @@ class AsyncRedisStore(UsersInAsync):
         clock: Clock = utc_now,
     ) -> None:
         """
-        Make a store, without a word to the server.
+        Make a store; nothing is sent to the server yet.
 
         Args:
             client: The host's, which the host closes. Whether it decodes responses makes no
                 difference.
             prefix: What all keys begin with.
-            clock: Asked how long to keep what comes with no more than the moment of its end.
+            clock: Returns the time, aware, in UTC; for what has a moment at which to forget it.
 
         Raises:
             TypeError: *client* is none of redis-py's, or has the other colour.

@@ -104,7 +104,7 @@ class Claims(TypeDecorator[Mapping[str, Any]]):
     cache_ok: bool | None = True
 
     def process_bind_param(self, value: Mapping[str, Any] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Return the object; nothing takes no room."""
+        """Return the object, None for an empty one."""
         return json.dumps(dict(value), separators=(",", ":")) if value else None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any]:  # noqa: ARG002
