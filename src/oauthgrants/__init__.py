@@ -9,8 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from oauthgrants.client_auth.assertion_rules import AssertionRules
+    from oauthgrants.client_auth.mutual_tls import MutualTls
     from oauthgrants.client_secrets import ClientSecret
     from oauthgrants.clients import Client
+    from oauthgrants.endpoints import Endpoints
     from oauthgrants.errors import (
         InsufficientScope,
         InvalidClient,
@@ -24,15 +27,20 @@ if TYPE_CHECKING:
         UnauthorizedClient,
         UnsupportedGrantType,
     )
+    from oauthgrants.forms import Limits
     from oauthgrants.grants.client_credentials import ClientCredentialsGrant
-    from oauthgrants.grants.password import PasswordGrant
+    from oauthgrants.grants.mfa_otp import MfaOtpGrant
+    from oauthgrants.grants.password import PasswordGrant, PasswordGrantWarning
     from oauthgrants.grants.refresh_token import RefreshTokenGrant
     from oauthgrants.hashing import Argon2idHasher
     from oauthgrants.resource import AsyncResourceServer, ResourceServer
     from oauthgrants.scopes import Scope
+    from oauthgrants.sealed import SealingKey
     from oauthgrants.secret import Secret
+    from oauthgrants.sender_constraints.dpop_rules import DpopRules
     from oauthgrants.server import AsyncAuthorizationServer, AuthorizationServer
     from oauthgrants.stores.memory import MemoryStore
+    from oauthgrants.throttling import Throttle
     from oauthgrants.tokens import AccessToken, Lifetimes, RefreshToken, VerifiedToken
     from oauthgrants.users import User
     from oauthgrants.wire import HttpRequest, HttpResponse
@@ -40,12 +48,15 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessToken",
     "Argon2idHasher",
+    "AssertionRules",
     "AsyncAuthorizationServer",
     "AsyncResourceServer",
     "AuthorizationServer",
     "Client",
     "ClientCredentialsGrant",
     "ClientSecret",
+    "DpopRules",
+    "Endpoints",
     "HttpRequest",
     "HttpResponse",
     "InsufficientScope",
@@ -56,15 +67,21 @@ __all__ = [
     "InvalidScope",
     "InvalidToken",
     "Lifetimes",
+    "Limits",
     "MemoryStore",
+    "MfaOtpGrant",
+    "MutualTls",
     "OAuthError",
     "PasswordGrant",
+    "PasswordGrantWarning",
     "RefreshToken",
     "RefreshTokenGrant",
     "ResourceServer",
     "Scope",
+    "SealingKey",
     "Secret",
     "TemporarilyUnavailable",
+    "Throttle",
     "UnauthorizedClient",
     "UnsupportedGrantType",
     "User",
@@ -75,12 +92,15 @@ __all__ = [
 _HOMES = {
     "AccessToken": "oauthgrants.tokens",
     "Argon2idHasher": "oauthgrants.hashing",
+    "AssertionRules": "oauthgrants.client_auth.assertion_rules",
     "AsyncAuthorizationServer": "oauthgrants.server",
     "AsyncResourceServer": "oauthgrants.resource",
     "AuthorizationServer": "oauthgrants.server",
     "Client": "oauthgrants.clients",
     "ClientCredentialsGrant": "oauthgrants.grants.client_credentials",
     "ClientSecret": "oauthgrants.client_secrets",
+    "DpopRules": "oauthgrants.sender_constraints.dpop_rules",
+    "Endpoints": "oauthgrants.endpoints",
     "HttpRequest": "oauthgrants.wire",
     "HttpResponse": "oauthgrants.wire",
     "InsufficientScope": "oauthgrants.errors",
@@ -91,15 +111,21 @@ _HOMES = {
     "InvalidScope": "oauthgrants.errors",
     "InvalidToken": "oauthgrants.errors",
     "Lifetimes": "oauthgrants.tokens",
+    "Limits": "oauthgrants.forms",
     "MemoryStore": "oauthgrants.stores.memory",
+    "MfaOtpGrant": "oauthgrants.grants.mfa_otp",
+    "MutualTls": "oauthgrants.client_auth.mutual_tls",
     "OAuthError": "oauthgrants.errors",
     "PasswordGrant": "oauthgrants.grants.password",
+    "PasswordGrantWarning": "oauthgrants.grants.password",
     "RefreshToken": "oauthgrants.tokens",
     "RefreshTokenGrant": "oauthgrants.grants.refresh_token",
     "ResourceServer": "oauthgrants.resource",
     "Scope": "oauthgrants.scopes",
+    "SealingKey": "oauthgrants.sealed",
     "Secret": "oauthgrants.secret",
     "TemporarilyUnavailable": "oauthgrants.errors",
+    "Throttle": "oauthgrants.throttling",
     "UnauthorizedClient": "oauthgrants.errors",
     "UnsupportedGrantType": "oauthgrants.errors",
     "User": "oauthgrants.users",
