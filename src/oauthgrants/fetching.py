@@ -79,7 +79,8 @@ class HttpxFetcher:
     Args:
         client: Such as one with a proxy or with a client certificate. One with connections
             that are kept is made where none is given.
-        timeout: For the answer as a whole, and for each step to it.
+        timeout: For each step, and from the first to the end of the body. httpx has no limit for
+            a head that comes octet by octet; `AsyncHttpxFetcher` has one for the answer as a whole.
         most: Octets of a body.
         public_only: Whether private, link-local and loopback addresses are refused. The
             address is looked up once, checked and connected to, so a name cannot change

@@ -86,6 +86,25 @@ def ask(cli: Cli, secret: str, *, after: timedelta = timedelta(), log: Log | Non
         engine.dispose()
 
 
+def test_no_secret_is_kept_that_nobody_would_see(
+    cli: Cli, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown once, and with a closed output not even that."""
+    cli.add()
+    shown = cli("show", "reports")
+
+    with monkeypatch.context() as closed:
+        closed.setattr("sys.stdout", None)
+        for arguments in (["secret", "reports"], ["add", "--client-id", "unseen"]):
+            assert 1 == main(["client", *arguments, "--store", cli.url])
+        public = ["--client-id", "phone", "--public", "--grant-type", "password"]
+        assert 0 == main(["client", "add", *public, "--store", cli.url])
+
+    assert 2 == capsys.readouterr().err.count("standard output is closed")
+    assert shown == cli("show", "reports")
+    assert "there is no client 'unseen'" in cli("show", "unseen", status=1)
+
+
 @pytest.mark.req("R6819-5.2.3.6-a")
 def test_secrets_are_rotated_without_downtime(cli: Cli) -> None:
     first = cli.add()

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tomllib
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from cli_support import read_server
@@ -201,6 +201,16 @@ def test_a_password_may_be_refused_at_a_terminal(
     assert status == main(["hash"])
 
 
+def test_without_an_input_there_is_no_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+
+    assert 1 == main(["hash"])
+
+    assert "password: has to be a string, and not an empty one" in capsys.readouterr().err
+
+
 def test_an_output_that_is_full_is_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -215,10 +225,48 @@ def test_an_output_that_is_full_is_status_1(
     assert "oauthgrants: No space left on device\n" == capsys.readouterr().err
 
 
-def run(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+class FullAtTheEnd(io.StringIO):
+    """An output that is written when it is flushed, as files are."""
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["client"], "No space left on device", id="all-went-well"),
+        pytest.param(["keys", "list", "/no/such"], "has no keys", id="it-failed"),
+    ],
+)
+def test_an_output_that_is_full_at_the_end_is_status_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setattr("sys.stdout", FullAtTheEnd())
+
+    assert 1 == main(arguments)
+
+    err = capsys.readouterr().err
+    assert message in err
+    assert 1 == err.count("\n")
+    assert sys.stdout.closed
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no output is full here")  # noqa: PTH110
+def test_what_is_not_written_is_not_tried_again_at_the_exit() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        result = run("client", stdout=full, env={**os.environ, "PYTHONUNBUFFERED": ""})
+
+    assert (1, "oauthgrants: No space left on device\n") == (result.returncode, result.stderr)
+
+
+def run(
+    *arguments: str, stdout: int | IO[str] = subprocess.PIPE, **settings: Any
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "oauthgrants", *arguments],
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=30,
         check=False,

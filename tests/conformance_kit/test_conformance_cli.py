@@ -197,6 +197,22 @@ def test_where_secrets_come_from(
     assert 0 == main(asked)
 
 
+@pytest.mark.parametrize("stdin", [None, io.StringIO(""), io.StringIO("\nsecret")])
+def test_a_secret_that_does_not_come_is_missed(
+    environment: pytest.MonkeyPatch,
+    issuer: str,
+    capsys: pytest.CaptureFixture[str],
+    stdin: io.StringIO | None,
+) -> None:
+    """Standard input may be closed too."""
+    environment.setattr(sys, "stdin", stdin)
+
+    arguments = ["--issuer", issuer, "--client-id", "client_secret_basic"]
+    assert 2 == main(["conformance", *arguments, "--client-secret-file", "-"])
+
+    assert "oauthgrants: standard input has no secret" in capsys.readouterr().err
+
+
 def test_a_key_comes_from_a_file(issuer: str, tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_bytes(KEY.to_pem())
     asked = ["conformance", "--issuer", issuer, "--client-id", "private_key_jwt"]

@@ -6,17 +6,22 @@ import json
 import socket
 import sys
 import threading
+import time
+from base64 import b64encode
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from html import escape
 from pathlib import Path
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import attrs
 import pytest
 from kit_faults import (
+    JWKS,
     at,
     first,
     has_password,
+    header,
     issues,
     jose_header,
     published,
@@ -55,8 +60,8 @@ from oauthgrants.testing.conformance import (
     Status,
     Target,
     Unusable,
+    messages,
     run_conformance,
-    sending,
 )
 from oauthgrants.testing.conformance.masking import MASK, Masker
 from oauthgrants.testing.conformance.probe import MOST_WRONG
@@ -463,6 +468,74 @@ def test_a_server_that_falls_silent_fails_and_is_then_left_alone(
     assert "The run was cut short: the server did not answer 3 times" in to_text(report)
 
 
+def test_a_server_that_falls_silent_at_the_end_is_not_waited_for_each_time(
+    served: tuple[str, OwnServer], issuer: str
+) -> None:
+    """There may be hundreds of tokens, and each silence takes as long as it may."""
+    recorder = Recorder()
+
+    def break_off(asked: Asked, response: HttpResponse) -> HttpResponse:
+        return attrs.evolve(response, headers=(("X-More", "more"),) * 101)
+
+    served[1].faults = [*recorder.faults, Fault(lambda asked: asked.path == "/revoke", break_off)]
+    only = ["reuse_ends_the_family"]
+    report = run_conformance(target(issuer), only=only)
+
+    assert report.remaining > 3
+    assert 3 == sum(asked.path == "/revoke" for asked in recorder.asked)
+
+
+def test_a_host_that_dns_cannot_name_is_no_answer(
+    served: tuple[str, OwnServer], issuer: str
+) -> None:
+    served[1].faults = [published(introspection_endpoint="https://a..b/introspect")]
+
+    report = run_conformance(target(issuer), only=["introspection_says_active"])
+
+    assert report.results[0].why.startswith("no answer: no such host")
+
+
+@pytest.mark.parametrize("value", [7, "none", {"none": None}, [["none"]], [{}]])
+def test_metadata_of_any_type_are_judged(
+    served: tuple[str, OwnServer], issuer: str, value: object
+) -> None:
+    names = [
+        "grant_types_supported",
+        "token_endpoint_auth_methods_supported",
+        "token_endpoint_auth_signing_alg_values_supported",
+    ]
+    served[1].faults = [published(**dict.fromkeys(names, value))]
+
+    report = run_conformance(target(issuer))
+
+    assert Status.FAILED is report["metadata_name_the_grant"].status
+    assert Status.FAILED is report["metadata_name_the_auth_method"].status
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[::1", "https://host:port/", "file:///etc/passwd", "http://example.com/", 7]
+)
+def test_keys_are_asked_for_where_a_url_says(
+    served: tuple[str, OwnServer], issuer: str, url: object
+) -> None:
+    served[1].faults = [published(jwks_uri=url)]
+
+    only = ["published_keys_are_public", "published_endpoints_are_https"]
+    report = run_conformance(target(issuer), only=only)
+
+    assert Status.SKIPPED is report["published_keys_are_public"].status
+    is_fault = url != "https://host:port/"
+    assert is_fault is (report["published_endpoints_are_https"].status is Status.FAILED)
+
+
+def test_keys_may_have_names_of_any_type(served: tuple[str, OwnServer], issuer: str) -> None:
+    served[1].faults = [Fault(lambda asked: asked.path == JWKS, says(keys=[{"kid": []}] * 2))]
+
+    report = run_conformance(target(issuer), only=["published_keys_have_names"])
+
+    assert Status.FAILED is report.results[0].status
+
+
 # What it never shows
 
 
@@ -503,6 +576,10 @@ def test_no_report_shows_a_secret(served: tuple[str, OwnServer], issuer: str, me
     assert all(MASK in text for text in shown[1:])
 
 
+def answer_of(body: bytes) -> messages.Answer:
+    return messages.Answer(messages.Sent("POST", "/", (), b""), 400, (), body)
+
+
 def test_a_secret_is_masked_however_it_is_spelt() -> None:
     masker = Masker()
     masker.learn('p&ss w\u00f6rd"<', "")
@@ -512,6 +589,97 @@ def test_a_secret_is_masked_however_it_is_spelt() -> None:
     ]  # fmt: skip
 
     assert [MASK] * len(spelt) == [masker.mask(each) for each in spelt]
+
+
+SPELLINGS: dict[str, Callable[[str], str | bytes]] = {
+    "json-of-php": lambda text: json.dumps(text).replace("/", "\\/"),
+    "json-unescaped": lambda text: json.dumps(text, ensure_ascii=False),
+    "json-of-dotnet": lambda text: "".join(
+        each if each.isalnum() and each.isascii() else f"\\u{ord(each):04X}" for each in text
+    ),
+    "html": lambda text: escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&apos;"),
+    "url-within-url": lambda text: quote(quote(text, safe="")),
+    "url-of-javascript": lambda text: quote(text, safe="!'()*~/"),
+    "base64-of-more": lambda text: b64encode(b"id:" + text.encode() + b".").decode(),
+    "base16": lambda text: text.encode().hex(),
+    "utf-16": lambda text: text.encode("utf-16-le"),
+    "latin-1": lambda text: text.encode("latin-1"),
+    "read-as-latin-1": lambda text: text.encode().decode("latin-1"),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_a_secret_is_masked_whatever_library_escapes_it(name: str) -> None:
+    """Each escapes other characters, and in another way."""
+    secret = 'it\'s/a+"longer" <s\u00e4cret>&=\\'
+    masker = Masker()
+    masker.learn(secret)
+    spelt = SPELLINGS[name](secret)
+    octets = spelt if isinstance(spelt, bytes) else spelt.encode()
+
+    shown = masker.show_response(answer_of(octets))
+
+    assert MASK in shown
+    assert "longer" not in shown
+    assert len(shown) < 25
+
+
+@pytest.mark.parametrize("begun", [b"\\" * 200_000, b"%25" * 70_000, b"&amp;#" * 40_000])
+def test_no_answer_takes_long_to_mask(begun: bytes) -> None:
+    """What looks like the beginning of an escape is not read to its end each time."""
+    masker = Masker()
+    masker.learn("/+ \\")
+    answer = answer_of(begun)
+    began = time.process_time()
+
+    masker.show_response(answer)
+
+    assert time.process_time() - began < 20
+
+
+def test_a_token_that_was_cut_off_is_masked() -> None:
+    """What is not JSON any more, nobody knows the tokens of."""
+    for cut in (b'{"access_token": "half a to', b'{"access_token":"of two\\\nlines"}'):
+        shown = Masker().show_response(answer_of(cut))
+        assert f'"{MASK}"' in shown
+        assert "half" not in shown
+        assert "lines" not in shown
+
+
+def test_a_secret_as_the_name_of_a_header_is_masked(
+    served: tuple[str, OwnServer], issuer: str
+) -> None:
+    served[1].faults = [
+        Fault(lambda asked: "grant_type" not in asked.form, header(SECRET, "it")),
+        Fault(lambda asked: "grant_type" not in asked.form, status(200)),
+    ]
+    report = run_conformance(target(issuer), only=["missing_grant_type_is_refused"])
+
+    assert f"{MASK}: it" in to_text(report, verbose=True)
+    assert SECRET not in to_json(report)
+
+
+def test_the_first_refusal_is_shown_without_secrets_and_on_one_line(
+    served: tuple[str, OwnServer], issuer: str
+) -> None:
+    served[1].faults = [
+        Fault(
+            lambda asked: asked.path == "/token",
+            lambda _, __: to_response({"error": f"\x1b[2J{SECRET}\nall is well"}, 400),
+        ),
+    ]
+    with pytest.raises(Unusable, match=f"400 \ufffd\\[2J{MASK}\ufffdall is well"):
+        run_conformance(target(issuer))
+
+
+def test_a_server_adds_no_results_to_the_report(served: tuple[str, OwnServer], issuer: str) -> None:
+    served[1].faults = [
+        Fault(lambda asked: "grant_type" not in asked.form, says(error="x\n  passed  MUST   all"))
+    ]
+    report = run_conformance(target(issuer), only=["missing_grant_type_is_refused"])
+
+    assert "x\ufffd  passed" in report.results[0].why
+    assert "\n  passed" not in to_text(report)
 
 
 def test_what_a_terminal_would_obey_is_not_shown(
@@ -767,14 +935,48 @@ def test_without_joserfc_signatures_are_left_out(
         run_conformance(target(issuer, "private_key_jwt"))
 
 
-def test_an_answer_by_the_octet_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each step may take some time, and all of them together no more than that."""
-    times = iter([0.0])
-    monkeypatch.setattr(sending, "monotonic", lambda: next(times, 1e9))
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n"
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-    with saying(head + b"x") as url, pytest.raises(Unusable, match="nothing came within 10 sec"):
-        run_conformance(target(url))
+
+@contextmanager
+def saying_without_end(head: bytes, piece: bytes) -> Generator[str]:
+    """Answer one connection with *head*, and then piece after piece until nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            listener.close()
+            end = time.monotonic() + 10
+            with connection, suppress(OSError):
+                connection.recv(65_536)
+                connection.sendall(head)
+                while time.monotonic() < end:
+                    connection.sendall(piece)
+                    time.sleep(0.001)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(20)
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x", id="header"),
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="interim-responses"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n", b"x", id="body"),
+        pytest.param(_CHUNKED + b"1;x=", b"x", id="chunk-extension"),
+        pytest.param(_CHUNKED + b"0\r\n", b"X: y\r\n", id="trailers"),
+    ],
+)
+def test_an_answer_by_the_octet_ends_in_time(head: bytes, piece: bytes) -> None:
+    """Each step may take some time, and all of them together no more than that."""
+    with (
+        saying_without_end(head, piece) as url,
+        pytest.raises(Unusable, match=r"nothing came within 0\.1 sec"),
+    ):
+        run_conformance(target(url, timeout=0.1))
 
 
 def test_what_is_only_recommended_counts_if_it_is_to(

@@ -103,6 +103,12 @@ def test_a_client_of_authlib_says_what_its_metadata_say() -> None:
     assert client == authlib.to_client(row, default_scope="read", first_party=True)
 
 
+def test_a_secret_may_end_as_late_as_a_host_likes() -> None:
+    client = authlib.to_client(make_client_row("app", GENERATED, expires_at=10**18))
+
+    assert client.secrets[0].expires_at == datetime(9999, 1, 1, tzinfo=UTC)
+
+
 def test_a_client_without_metadata_may_do_nothing_as_with_authlib() -> None:
     client = authlib.to_client(make_client_row("app", GENERATED))
 
@@ -302,6 +308,39 @@ def test_of_an_expired_access_token_the_refresh_token_stays(engine: Engine) -> N
     assert access is None
     assert refresh is not None
     assert refresh.expires_at == NOW - 2 * HOUR + timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param({"scope": 're"ad'}, id="malformed-scope"),
+        pytest.param({"issued_at": at(NOW) * 1000}, id="milliseconds"),
+        pytest.param({"issued_at": 10**18}, id="no-time-at-all"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(engine: Engine, columns: dict[str, Any]) -> None:
+    """So that it can be mended, or left out; a copy goes on from there."""
+    rows = [row_of("a", id=7), row_of("b", id=8, **columns), row_of("c", id=9)]
+    keep(engine, *rows)
+    store = MemoryStore()
+
+    with Session(engine) as session:
+        found = authlib.read_tokens(session.scalars(select(OAuth2Token)), TERMS)
+        with pytest.raises(ValueError, match="the row 8 makes no token of ours"):
+            run(copy_tokens(found, store))
+        rest = select(OAuth2Token).where(OAuth2Token.id != 8)
+        assert run(copy_tokens(authlib.read_tokens(session.scalars(rest), TERMS), store)) == 1
+
+
+@pytest.mark.parametrize("seconds", [10**11, 10**12, 10**18])
+def test_what_has_its_end_far_away_goes_over(engine: Engine, seconds: int) -> None:
+    """Many a host says so that there is none."""
+    [(access, refresh)] = read_authlib(engine, row_of("a", refresh_token="b", expires_in=seconds))
+
+    assert access is not None
+    assert refresh is not None
+    assert 5000 < access.expires_at.year < 10_000
+    assert refresh.expires_at == NOW - HOUR / 2 + timedelta(days=30)
 
 
 def test_the_host_says_what_a_scope_is_called_here(engine: Engine) -> None:
@@ -593,6 +632,31 @@ def test_a_revoked_refresh_token_is_none(beside: dict[str, Any]) -> None:
     assert access is not None
     assert access.family is None
     assert refresh is None
+
+
+def test_tokens_of_the_toolkit_may_end_as_late_as_there_are_dates() -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+
+    [(access, refresh)] = toolkit.read_tokens(
+        [tokens_of(expires=last, refresh_token=refresh_of())], TERMS
+    )
+
+    assert access is not None
+    assert refresh is not None
+    assert access.expires_at == refresh.expires_at == datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param({"scope": 're"ad'}, id="malformed-scope"),
+        pytest.param({"expires": None}, id="no-end"),
+        pytest.param({"token": "", "token_checksum": None}, id="no-token"),
+    ],
+)
+def test_a_row_of_the_toolkit_that_cannot_be_read_is_named(columns: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the row 8 makes no token of ours"):
+        list(toolkit.read_tokens([tokens_of(pk=8, **columns)], TERMS))
 
 
 def test_tokens_of_another_server_are_left_out() -> None:

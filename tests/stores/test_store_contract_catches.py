@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
+from inspect import isabstract
+from typing import Any
 
 import attrs
 import pytest
@@ -15,6 +17,8 @@ from oauthgrants import AccessToken, Client, ClientSecret, MemoryStore, RefreshT
 from oauthgrants.attempts import AttemptLimit, Attempts
 from oauthgrants.ports import Rotation
 from oauthgrants.testing import store_samples
+from oauthgrants.testing.adapter_contract import AdapterContract
+from oauthgrants.testing.guard_contract import GuardContract
 from oauthgrants.testing.store_contract import StoreContract
 from oauthgrants.tokens import MfaToken
 
@@ -933,3 +937,49 @@ def test_the_samples_use_every_attribute(kind: type, samples: Callable[[], list[
         if all(getattr(sample, field.name) == field.default for sample in kept)
     }
     assert unused - {"spent_at"} == set()
+
+
+def test_a_contract_that_says_nothing_of_its_store_is_loud() -> None:
+    """Pytest leaves abstract classes out, and an empty run passes."""
+
+    class Unfinished(StoreContract[MemoryStore]):
+        """For others to complete."""
+
+    assert isabstract(Unfinished)
+    for contract in (Unfinished, AdapterContract, GuardContract):
+        with pytest.raises(TypeError, match=r"TestMine has no (mount|open_store), so that pytest"):
+            type("TestMine", (contract,), {})
+
+
+def no_context_manager(_: object) -> Iterator[MemoryStore]:
+    yield MemoryStore()
+
+
+def the_store_itself(_: object) -> MemoryStore:
+    return MemoryStore()
+
+
+@contextmanager
+def forgetful(_: object) -> Generator[None]:
+    yield
+
+
+@asynccontextmanager
+async def async_and_forgetful(_: object) -> AsyncGenerator[None]:
+    yield
+
+
+@pytest.mark.parametrize(
+    ("open_store", "why"),
+    [
+        pytest.param(no_context_manager, "this is a generator: is @contextmanager", id="generator"),
+        pytest.param(the_store_itself, "this is a MemoryStore", id="store"),
+        pytest.param(forgetful, "yields None", id="nothing"),
+        pytest.param(async_and_forgetful, "yields None", id="nothing-async"),
+    ],
+)
+def test_a_store_that_is_opened_wrongly_is_named(open_store: object, why: str) -> None:
+    contract: Any = type("TestMine", (StoreContract,), {"open_store": open_store})
+
+    with pytest.raises(TypeError, match=why):
+        contract().test_an_unknown_token_is_none()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 
 from oauthgrants.cli.arguments import make_parser
 from oauthgrants.cli.errors import CommandError
@@ -21,7 +23,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: Help or the version was asked for, or an argument is not one.
     """
-    arguments = make_parser().parse_args(argv)
+    status, out = _run(make_parser().parse_args(argv)), sys.stdout
+    if out is None:  # it is closed
+        return status
+    try:
+        # What is written to a file or a pipe waits until now.
+        out.flush()
+    except OSError as error:
+        with suppress(OSError):
+            out.close()  # or Python would try it once more, and say so in its own way
+        if status == 0:
+            status = CommandError.status
+            print(f"oauthgrants: {error.strerror}", file=sys.stderr)
+    return status
+
+
+def _run(arguments: Namespace) -> int:
     try:
         arguments.run(arguments)
     except CommandError as error:

@@ -1,4 +1,4 @@
-"""What can be given to each command."""
+"""The arguments of each command."""
 
 from __future__ import annotations
 
@@ -245,7 +245,7 @@ def _prefix(text: str) -> str:
 
 
 def _as(read: schema.Reader, convert: Callable[[str], object] = str) -> Callable[[str], Any]:
-    """Return a reader of the file's values as one of arguments, which *convert* makes of text."""
+    """Return *read*, a reader of values of the file, for arguments: *convert* makes the values."""
 
     def read_argument(text: str) -> Any:
         value = convert(text)

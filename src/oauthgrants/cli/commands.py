@@ -1,4 +1,4 @@
-"""From the arguments of each command to what does its work, which is imported only then."""
+"""What each command does with its arguments; what does the work is imported only then."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def serve(arguments: Namespace) -> None:
 
 
 def check(arguments: Namespace) -> None:
-    """Hold a server to RFC 9700 and OAuth 2.1."""
+    """Check a server against RFC 9700 and OAuth 2.1."""
     from oauthgrants.cli.check import check
     from oauthgrants.policy import Severity
 
@@ -66,6 +66,8 @@ def client(arguments: Namespace) -> None:
 def add_client(arguments: Namespace) -> None:
     """Register a client in a store."""
     client, secret = _make_client(arguments)
+    if secret is not None:
+        _require_output()
     with _registry(arguments) as registry:
         registry.add(client)
     print(f"client_id         {client.client_id}")
@@ -81,6 +83,7 @@ def show_client(arguments: Namespace) -> None:
 
 def add_client_secret(arguments: Namespace) -> None:
     """Make a further secret of a client."""
+    _require_output()
     with _registry(arguments) as registry:
         print(
             registry.add_secret(
@@ -95,6 +98,12 @@ def delete_client_secret(arguments: Namespace) -> None:
     """End a secret of a client."""
     with _registry(arguments) as registry:
         print(registry.delete_secret(arguments.client_id, arguments.secret_id))
+
+
+def _require_output() -> None:
+    """Check that there is somewhere to show a secret, before it is kept: it is shown once."""
+    if sys.stdout is None:
+        raise CommandError("standard output is closed: nobody would see the secret")
 
 
 def _make_client(arguments: Namespace) -> tuple[Client, Secret | None]:
@@ -244,7 +253,7 @@ def _find_url(arguments: Namespace) -> tuple[StoreUrl, Path]:
 
 @contextmanager
 def _extra() -> Generator[None]:
-    """Say what to install if it is not."""
+    """Say what to install if an extra is missing."""
     try:
         yield
     except ModuleNotFoundError as error:

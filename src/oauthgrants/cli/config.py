@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from oauthgrants.keys import KeySource
 
 _DEFAULT_ALGORITHM = "ES256"
-# What of [tls] is about certificates that clients show.
+# The keys of [tls] for the certificates that clients show.
 _FOR_CLIENTS = {"client_ca", "self_signed_clients"}
 
 
@@ -145,7 +145,7 @@ def read_configuration(
 
 @contextmanager
 def _of_file(path: Path) -> Generator[None]:
-    """Say in which file it is what cannot be."""
+    """Name the file in the message of a `ConfigError`."""
     try:
         yield
     except ConfigError as error:
@@ -171,7 +171,7 @@ def _read_values(text: str) -> dict[str, Any]:
 
 
 def _take_second_factor(values: dict[str, Any]) -> TotpFactor | None:
-    """Return who asks for codes, None if no user has a ``totp_secret``."""
+    """Return what asks for codes, None if no user has a ``totp_secret``."""
     users: list[dict[str, Any]] = values.get("users", [])
     secrets = {user["sub"]: user.pop("totp_secret") for user in users if "totp_secret" in user}
     if not secrets:
@@ -179,7 +179,7 @@ def _take_second_factor(values: dict[str, Any]) -> TotpFactor | None:
     for client in values.get("clients", ()):
         grant_types = client.get("grant_types", ())
         if "password" in grant_types:
-            # Who may begin a sign-in may finish it.
+            # A client that may begin a sign-in may finish it.
             client["grant_types"] = (*grant_types, MFA_OTP)
     return TotpFactor(secrets=MemoryTotpSecrets(secrets))
 

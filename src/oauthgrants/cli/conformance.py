@@ -77,7 +77,7 @@ def _secret(arguments: Namespace, name: str) -> Secret | None:
         option = name.replace("_", "-")
         raise UsageError(f"give either --{option} or --{option}-file")
     if file == "-":
-        return Secret(sys.stdin.readline().rstrip("\r\n"))
+        return Secret(_read_line())
     if file is not None:
         content = _read(Path(file))
         return content and Secret(content.reveal().rstrip("\r\n"))
@@ -95,6 +95,13 @@ def _belongs(arguments: Namespace, name: str) -> bool:
             return arguments.other_client_id is not None
         case _:
             return True
+
+
+def _read_line() -> str:
+    line = "" if sys.stdin is None else sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise UsageError("standard input has no secret in its first line")
+    return line
 
 
 def _read(path: Path | None) -> Secret | None:

@@ -98,7 +98,7 @@ def _add_limits(command: ArgumentParser) -> None:
         type=_up_to(MOST_SECONDS),
         default=10,
         metavar="SECONDS",
-        help="for each step of an answer (%(default)s)",
+        help="for each answer as a whole (%(default)s)",
     )
 
 

@@ -104,6 +104,8 @@ def hash_password() -> str:
 
 
 def _read_password() -> str:
+    if sys.stdin is None:  # it is closed
+        return ""
     if sys.stdin.isatty():
         try:
             return getpass("Password: ")

@@ -71,7 +71,7 @@ class StoreUrl:
         return f"{self.scheme}://{self.rest}"
 
     def __str__(self) -> str:
-        """Return what can be shown: no password, nor settings, of which one may be it."""
+        """Return what can be shown: neither password nor settings, which may have one."""
         if self == MEMORY:
             return "memory:"
         shown = self.rest.partition("?")[0]
@@ -81,7 +81,7 @@ class StoreUrl:
 
 
 MEMORY = StoreUrl(scheme="memory")
-"""What a server has whose file does not name a store."""
+"""The store of a server whose file names none."""
 
 
 def store_url(key: str, value: object) -> StoreUrl:
@@ -101,7 +101,7 @@ def _require_file(rest: str) -> None:
 
 
 def _require_authority(rest: str) -> None:
-    """Check that all libraries understand the same as user, password, host and port."""
+    """Check that all libraries find the same user, password, host and port in *rest*."""
     try:
         url = urlsplit(f"//{rest}")
         sound = url.port != 0 and url.netloc.count("@") <= 1 and not url.fragment

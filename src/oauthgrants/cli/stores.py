@@ -23,19 +23,19 @@ class Tokens(Protocol):
 
     def prepare(self) -> None:
         """
-        Connect, and see that all is there that the store needs.
+        Connect, and check that all is there that the store needs.
 
         Raises:
-            CommandError: It is not, or nobody answers.
+            CommandError: Something is missing, or nobody answers.
         """
         ...
 
     def explained(self) -> AbstractContextManager[None]:
         """
-        Say in one line what the store has against what is done within.
+        Say in one line what goes wrong in the store within this context.
 
         Raises:
-            CommandError: There is something.
+            CommandError: The store failed.
         """
         ...
 

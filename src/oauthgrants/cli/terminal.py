@@ -1,4 +1,4 @@
-"""What people see who sit at a terminal; the only user of rich."""
+"""Output for people at a terminal; the only module that imports rich."""
 
 from __future__ import annotations
 

@@ -11,9 +11,10 @@ import attrs
 from oauthgrants.client_secrets import SECRET_METHODS, ClientSecret, hash_client_secret
 from oauthgrants.clients import Client
 from oauthgrants.hashing import token_digest
-from oauthgrants.migrating.tokens import OldTokens, Terms, TokenPair, read_live
+from oauthgrants.migrating.tokens import OldTokens, Terms, TokenPair, later, read_rows
 from oauthgrants.secret import Secret
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEYS = ("jwks", "jwks_uri", "token_endpoint_auth_signing_alg")
 
 
@@ -54,7 +55,7 @@ def _to_secret(row: Any, *, machine_made: bool) -> ClientSecret:
     kept = hash_client_secret(
         Secret(row.client_secret or ""),
         machine_made=machine_made,
-        expires_at=_to_moment(expires_at) if expires_at else None,
+        expires_at=later(_EPOCH, expires_at) if expires_at else None,
     )
     # The same at each look-up, for events.
     return attrs.evolve(kept, id="authlib")
@@ -70,12 +71,16 @@ def read_tokens(rows: Iterable[Any], terms: Terms) -> Iterator[TokenPair]:
     Args:
         rows: With a column ``user_id``, as ``create_save_token_func`` wants it.
         terms: What the rows do not say.
+
+    Raises:
+        ValueError: A row cannot be read, such as one whose scope is malformed; says its ``id``.
     """
-    return read_live((_to_old(row, terms) for row in rows if not row.is_revoked()), terms)
+    live = (row for row in rows if not row.is_revoked())
+    return read_rows(live, _to_old, terms, key="id")
 
 
 def _to_old(row: Any, terms: Terms) -> OldTokens:
-    issued_at = _to_moment(row.issued_at)
+    issued_at = _EPOCH + timedelta(seconds=row.issued_at)
     access = token_digest(Secret(row.access_token))
     refresh = token_digest(Secret(row.refresh_token)) if row.refresh_token else None
     return OldTokens(
@@ -84,14 +89,10 @@ def _to_old(row: Any, terms: Terms) -> OldTokens:
         scope=row.scope or "",
         issued_at=issued_at,
         access=access,
-        access_expires_at=issued_at + timedelta(seconds=row.expires_in),
+        access_expires_at=later(issued_at, row.expires_in),
         refresh=refresh,
-        refresh_expires_at=issued_at + terms.refresh_lifetime,
+        refresh_expires_at=later(issued_at, terms.refresh_lifetime.total_seconds()),
         # Rows that share a refresh token, where it is not rotated, are one sign-in.
         family=f"authlib-{(refresh or access)[:16].hex()}",
         grant_type=terms.grant_type,
     )
-
-
-def _to_moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

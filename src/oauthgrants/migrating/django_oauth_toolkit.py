@@ -18,7 +18,7 @@ from oauthgrants.hashing import (
     matches_fast_digest,
     token_digest,
 )
-from oauthgrants.migrating.tokens import OldTokens, Terms, TokenPair, read_live
+from oauthgrants.migrating.tokens import OldTokens, Terms, TokenPair, later, read_rows
 from oauthgrants.secret import Secret
 
 # Its applications have one each. Those that need a browser have none that we know.
@@ -127,15 +127,19 @@ def read_tokens(rows: Iterable[Any], terms: Terms) -> Iterator[TokenPair]:
         rows: Access tokens, those that have expired too, as their refresh tokens may not have.
             ``select_related("application", "refresh_token")`` saves two queries for each.
         terms: What the rows do not say.
+
+    Raises:
+        ValueError: A row cannot be read, such as one whose scope is malformed; says its ``pk``.
     """
-    return read_live((_to_old(row, terms) for row in rows if row.application is not None), terms)
+    ours = (row for row in rows if row.application is not None)
+    return read_rows(ours, _to_old, terms, key="pk")
 
 
 def _to_old(row: Any, terms: Terms) -> OldTokens:
     # Django's way to say that there is none is an AttributeError.
     beside = getattr(row, "refresh_token", None)
     refresh = None if beside is None or beside.revoked is not None else beside
-    expires_at = _to_aware(row.expires)
+    expires_at = later(_to_aware(row.expires), 0)
     application = row.application
     return OldTokens(
         client_id=application.client_id,
@@ -146,7 +150,7 @@ def _to_old(row: Any, terms: Terms) -> OldTokens:
         access=_to_digest(row),
         access_expires_at=expires_at,
         refresh=None if refresh is None else _to_digest(refresh),
-        refresh_expires_at=expires_at + terms.refresh_lifetime,
+        refresh_expires_at=later(expires_at, terms.refresh_lifetime.total_seconds()),
         family=f"django-oauth-toolkit-{getattr(refresh, 'token_family', None) or row.pk}",
         grant_type=application.authorization_grant_type.replace("-", "_"),
     )

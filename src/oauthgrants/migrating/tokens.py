@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -15,6 +15,11 @@ from oauthgrants.users import User
 
 TokenPair = tuple[AccessToken | None, RefreshToken | None]
 """What `TokenStore.save_tokens` takes: at least one of the two."""
+
+
+# What has no end there says so by one that is far away. Beyond this, databases in some time
+# zones have none.
+_LAST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def _to_tuple(audience: str | Iterable[str]) -> tuple[str, ...]:
@@ -90,6 +95,38 @@ def read_live(all_old: Iterable[OldTokens], terms: Terms) -> Iterator[TokenPair]
         pair = _to_access(old, user, terms), _to_refresh(old, user, terms)
         if pair != (None, None):
             yield pair
+
+
+def read_rows(
+    rows: Iterable[Any], to_old: Callable[[Any, Terms], OldTokens], terms: Terms, *, key: str
+) -> Iterator[TokenPair]:
+    """
+    Yield what is live of *rows*, on *terms*.
+
+    Args:
+        rows: Of one library.
+        to_old: Reads one of them.
+        terms: What they do not say.
+        key: The attribute that tells them apart, where they have it.
+
+    Raises:
+        ValueError: A row cannot be read; says which.
+    """
+    for row in rows:
+        try:
+            pairs = [*read_live([to_old(row, terms)], terms)]
+        except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+            name = getattr(row, key, None)
+            raise ValueError(f"the row {name!r} makes no token of ours: {error}") from error
+        yield from pairs
+
+
+def later(moment: datetime, seconds: float) -> datetime:
+    """Return when *seconds* are over, or the last moment that all stores can keep."""
+    try:
+        return min(moment + timedelta(seconds=max(seconds, 0)), _LAST)
+    except OverflowError:
+        return _LAST
 
 
 def _to_access(old: OldTokens, user: User | None, terms: Terms) -> AccessToken | None:

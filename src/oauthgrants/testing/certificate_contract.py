@@ -10,6 +10,7 @@ from unittest import SkipTest
 from oauthgrants.adapters.certificates import CertificateHeader
 from oauthgrants.adapters.proxies import TrustedProxies
 from oauthgrants.certificates import from_base64
+from oauthgrants.testing.inherited_tests import InheritedTests
 from oauthgrants.wire import HttpRequest
 
 # RFC 8705, Appendix A
@@ -23,7 +24,7 @@ _CLIENT_CERT = ("Client-Cert", f":{_BASE64}:")
 _ELSEWHERE = ["192.0.2.0/24"]
 
 
-class CertificateContract(ABC):
+class CertificateContract(InheritedTests, ABC):
     """
     The tests, a part of the contract of adapters.
 

@@ -43,6 +43,7 @@ from oauthgrants.testing.contract_servers import (
     make_async_resource_server,
     make_resource_server,
 )
+from oauthgrants.testing.inherited_tests import InheritedTests
 from oauthgrants.wire import HttpResponse
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -58,7 +59,7 @@ _ANY_OCTETS = b"a=%zz&a=1&=+%00&" + bytes(range(256)) + b"\r\n\r\n"
 _Server = TypeVar("_Server")
 
 
-class _Contract(ABC, Generic[_Server]):
+class _Contract(InheritedTests, ABC, Generic[_Server]):
     """
     The tests. Subclass `GuardContract` or `AsyncGuardContract`.
 

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from unittest import SkipTest
 
 from oauthgrants.ports import MaybeAwaitable, is_awaitable
+from oauthgrants.testing.inherited_tests import InheritedTests
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -23,7 +24,7 @@ AT_ONCE = 50
 """How many calls come together in the tests of races."""
 
 
-class StoreTests(ABC, Generic[S]):
+class StoreTests(InheritedTests, ABC, Generic[S]):
     """What every contract asks of the class that inherits it, and how it calls the store."""
 
     _runner: asyncio.Runner
@@ -91,13 +92,24 @@ class StoreTests(ABC, Generic[S]):
     def _enter(self, opened: Opened[S]) -> Generator[S, None, None]:
         if isinstance(opened, AbstractContextManager):
             with opened as store:
-                yield store
+                yield _require_store(store)
             return
+        if not hasattr(opened, "__aenter__"):
+            raise TypeError(
+                "a store is opened by a context manager, sync or async, and this is a "
+                f"{type(opened).__qualname__}: is @contextmanager missing above open_store?"
+            )
         store = self._runner.run(_wait(opened.__aenter__()))
         try:
-            yield store
+            yield _require_store(store)
         finally:
             self._runner.run(_wait(opened.__aexit__(None, None, None)))
+
+
+def _require_store(store: S) -> S:
+    if store is None:
+        raise TypeError("what opens the store yields None: it has to yield the store")
+    return store
 
 
 async def _wait(answer: Awaitable[T]) -> T:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
-from html import escape
-from urllib.parse import quote, quote_plus
+from html.entities import codepoint2name
 
 from oauthgrants.testing.conformance.messages import Answer, Pairs
 
@@ -18,7 +16,10 @@ _SECRET_MEMBERS = (
     "access_token|refresh_token|id_token|client_secret|client_assertion|password|token|mfa_token"
 )
 _IN_FORM = re.compile(rf"(^|&)({_SECRET_MEMBERS})=[^&]*")
-_IN_JSON = re.compile(rf'("(?:{_SECRET_MEMBERS})"\s*:\s*")(?:[^"\\]|\\.)*"')
+# What is cut off has no end.
+_IN_JSON = re.compile(rf'("(?:{_SECRET_MEMBERS})"\s*:\s*")(?:[^"\\]|\\.)*"?', re.DOTALL)
+_UNESCAPED = re.compile("[A-Za-z0-9._~-]")
+_LEAST_IN_PART = 8
 _SECRET_HEADERS = {"authorization", "cookie", "set-cookie", "dpop"}
 
 
@@ -27,12 +28,15 @@ class Masker:
 
     def __init__(self) -> None:
         self._spellings: set[str] = set()
+        self._escaped: dict[str, re.Pattern[str]] = {}
 
     def learn(self, *secrets: str) -> None:
         """Keep each of *secrets*, however it is spelt, from being shown."""
         for secret in secrets:
             if secret:
-                self._spellings.update(_spellings_of(secret))
+                self._spellings |= _spellings_of(secret)
+                if secret not in self._escaped and _UNESCAPED.sub("", secret):
+                    self._escaped[secret] = re.compile("".join(map(_escapes_of, secret)))
 
     def mask(self, text: str) -> str:
         """Return *text* without secrets."""
@@ -41,12 +45,15 @@ class Masker:
         return self.mask_known(text)
 
     def clean(self, text: str) -> str:
-        """Return *text* without known secrets, and without what would not be seen in it."""
-        return _printable(self.mask_known(text))
+        """Return *text* as one line, without known secrets and what would not be seen in it."""
+        # With lines of its own, it could pass for further results.
+        return _printable(self.mask_known(text)).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
     def mask_known(self, text: str) -> str:
         """Return *text* without the secrets that are known, whatever stands around them."""
         # The longest first: a part of one may be another.
+        for secret in sorted(self._escaped, key=len, reverse=True):
+            text = self._escaped[secret].sub(MASK, text)
         for spelling in sorted(self._spellings, key=len, reverse=True):
             text = text.replace(spelling, MASK)
         return text
@@ -58,7 +65,7 @@ class Masker:
                 scheme = value.partition(" ")[0] if name.lower() == "authorization" else ""
                 yield f"{name}: {scheme} {MASK}".replace(":  ", ": ")
             else:
-                yield f"{name}: {self.mask(value)}"
+                yield f"{self.mask_known(name)}: {self.mask(value)}"
 
     def show_request(self, answer: Answer) -> str:
         """Return the request, masked."""
@@ -72,8 +79,10 @@ class Masker:
         return _printable("\n".join([*head, "", self._shorten(answer.body)]).rstrip())
 
     def _shorten(self, body: bytes) -> str:
+        # In UTF-16, each second octet of a secret is a NUL.
+        text = body.replace(b"\0", b"").decode("utf-8", "backslashreplace")
         # Masked as a whole, then cut: a token cut in half is not found any more.
-        text = self.mask(body.decode("utf-8", "backslashreplace"))
+        text = self.mask(text)
         return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]} …"
 
 
@@ -85,10 +94,44 @@ def _printable(text: str) -> str:
 
 
 def _spellings_of(secret: str) -> set[str]:
-    quoted = {secret, quote(secret, safe=""), quote_plus(secret), quote(secret)}
-    quoted |= {re.sub("%..", lambda found: found[0].lower(), each) for each in quoted}
-    in_base64 = {
-        encode(secret.encode()).decode().rstrip("=") for encode in (b64encode, urlsafe_b64encode)
-    }
-    in_text = {json.dumps(secret)[1:-1], escape(secret), escape(secret, quote=False)}
-    return {each for each in quoted | in_base64 | in_text if each}
+    """Return *secret* as it is, in Base64 by itself or within something else, and in Base16."""
+    octets = secret.encode()
+    spellings = {secret, octets.hex(), octets.hex().upper()}
+    for encode in (b64encode, urlsafe_b64encode):
+        spellings.add(encode(octets).decode().rstrip("="))
+        for before in range(3):
+            encoded = encode(bytes(before) + octets).decode()
+            # Of the first and the last character there, some bits are a neighbour's.
+            within = encoded[(before * 8 + 5) // 6 : (before + len(octets)) * 8 // 6]
+            if len(within) >= _LEAST_IN_PART:
+                spellings.add(within)
+    return spellings
+
+
+def _escapes_of(character: str) -> str:
+    """
+    Return a pattern of what *character* of a secret becomes in forms, URLs, JSON and HTML.
+
+    Which characters are escaped, and how, is another matter with each library.
+    """
+    if _UNESCAPED.match(character):
+        return re.escape(character)
+    number, octets = ord(character), character.encode()
+    units = character.encode("utf-16-be").hex(" ", 2).split()
+    spellings = [
+        rf"\\{{0,3}}{re.escape(character)}",
+        # Encoded twice, where a URL is within another.
+        "".join(rf"(?i:%(?:25){{0,2}}{octet:02x})" for octet in octets),
+        "".join(rf"(?i:\\{{1,2}}u{unit})" for unit in units),
+        rf"(?i:&(?:amp;)?\#(?:0{{0,5}}{number}|x0{{0,5}}{number:x});)",
+    ]
+    if number in codepoint2name:
+        spellings.append(f"&(?:amp;)?{codepoint2name[number]};")
+    if character == "'":
+        spellings.append("&(?:amp;)?apos;")
+    if character == " ":
+        spellings.append(r"\+")
+    if len(octets) > 1:
+        # Read in another charset than it was written in: UTF-8 and Latin-1, either way.
+        spellings += [re.escape(octets.decode("latin-1")), rf"\\x{number:02x}"]
+    return f"(?:{'|'.join(spellings)})"

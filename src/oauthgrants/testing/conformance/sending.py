@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from io import BufferedReader, RawIOBase
+from socket import socket
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
+
+from typing_extensions import Buffer, override
 
 from oauthgrants.testing.conformance.levels import CutShort, NoAnswer
 from oauthgrants.testing.conformance.messages import Answer, Pairs, Sent
@@ -14,8 +20,10 @@ from oauthgrants.testing.conformance.target import Target, Unusable
 
 _MOST_OCTETS = 256 * 1024
 _PIECE = 65_536
-_MOST_SILENCES = 3
 _TOO_MANY_REQUESTS = 429
+
+MOST_SILENCES = 3
+"""So often may the server not answer before it is left alone."""
 
 
 class Wire:
@@ -47,8 +55,8 @@ class Wire:
         # This one, and the two tokens that it may bring.
         if self.requests + 1 + self._reserve() + 2 > self._target.max_requests:
             raise CutShort(f"the {self._target.max_requests} requests are used up")
-        if self._silences >= _MOST_SILENCES:
-            raise CutShort(f"the server did not answer {_MOST_SILENCES} times")
+        if self._silences >= MOST_SILENCES:
+            raise CutShort(f"the server did not answer {MOST_SILENCES} times")
         answer = self.send_at_the_end(method, url, headers, body)
         if answer.status == _TOO_MANY_REQUESTS:
             raise CutShort("the server limits how often it may be asked (429)")
@@ -73,6 +81,8 @@ class Wire:
             why = f"what came is not HTTP ({type(error).__name__})"
         except OSError as error:
             why = error.strerror or type(error).__name__
+        except UnicodeError:
+            why = "no such host: its name is none of DNS"
         self._silences += 1
         raise NoAnswer(why)
 
@@ -87,6 +97,8 @@ class Wire:
         else:
             connection = HTTPConnection(host, parts.port, timeout=timeout)
         deadline = monotonic() + timeout
+        # Whatever makes one will do.
+        connection.response_class = partial(_respond, deadline)  # type: ignore[assignment]
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.putrequest(sent.method, target, skip_accept_encoding=True)
@@ -100,11 +112,46 @@ class Wire:
                 body = bytearray()
                 while len(body) < _MOST_OCTETS and (piece := response.read1(_PIECE)):
                     body += piece
-                    if monotonic() > deadline:
-                        raise TimeoutError
                 return Answer(sent, response.status, response.getheaders(), bytes(body))
         finally:
             connection.close()
+
+
+class _Timely(RawIOBase):
+    """
+    What comes over a connection until the time is over.
+
+    Head, chunks and trailers are read octet by octet as they come, and "100 Continue" may come
+    any number of times: a limit for each step would be none for the answer.
+    """
+
+    def __init__(self, connection: socket, raw: RawIOBase, deadline: float) -> None:
+        self._connection = connection
+        self._raw = raw
+        self._deadline = deadline
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer, /) -> int | None:
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    @override
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _respond(deadline: float, connection: socket, *given: Any, **more: Any) -> HTTPResponse:
+    response = HTTPResponse(connection, *given, **more)
+    response.fp = BufferedReader(_Timely(connection, response.fp.detach(), deadline))
+    return response
 
 
 def _make_context(ca_file: str | None) -> ssl.SSLContext:

@@ -60,7 +60,7 @@ class Target:
         wrong_secrets: Whether a few requests carry wrong secrets and made-up tokens; see
             `MOST_WRONG`.
         max_requests: How many requests are sent at most, revocation at the end included.
-        timeout: Seconds to wait for each step of an answer.
+        timeout: Seconds to wait for each answer as a whole.
 
     Raises:
         Unusable: Something is missing, or contradicts something else.

@@ -7,16 +7,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from oauthgrants.addresses import is_loopback
-from oauthgrants.testing.conformance.expecting import expect
+from oauthgrants.testing.conformance.expecting import expect, strings_of
 from oauthgrants.testing.conformance.levels import (
     MAY,
     MUST,
     SHOULD,
+    CheckFailed,
     CheckSkipped,
     Section,
 )
 from oauthgrants.testing.conformance.messages import Answer
 from oauthgrants.testing.conformance.probe import Probe
+from oauthgrants.testing.conformance.target import Unusable
 
 SECTION = Section("RFC 8414 Server metadata")
 
@@ -100,7 +102,7 @@ def metadata_name_the_grant(probe: Probe) -> None:
     """Left out, it would say authorization_code and implicit."""
     listed = document(probe).get("grant_types_supported", ["authorization_code", "implicit"])
     grant = probe.form()["grant_type"]
-    expect(grant in listed, f"{grant} works, and is not in the list")
+    expect(grant in strings_of(listed), f"{grant} works, and is not in the list")
 
 
 @SECTION.check(SHOULD, f"{_METHODS} names the method that works", "R8414-2-e")
@@ -108,14 +110,14 @@ def metadata_name_the_auth_method(probe: Probe) -> None:
     """Left out, it says client_secret_basic."""
     listed = document(probe).get(_METHODS, ["client_secret_basic"])
     method = probe.target.auth_method
-    expect(method in listed, f"{method} works, and is not in the list")
+    expect(method in strings_of(listed), f"{method} works, and is not in the list")
 
 
 @SECTION.check(MUST, "Where assertions are taken, the algorithms for them are listed", "R8414-2-f")
 def metadata_list_signing_algorithms(probe: Probe) -> None:
     for endpoint in ("token", "revocation", "introspection"):
         methods = document(probe).get(f"{endpoint}_endpoint_auth_methods_supported", [])
-        if _ASSERTIONS & set(methods):
+        if _ASSERTIONS & set(strings_of(methods)):
             name = f"{endpoint}_endpoint_auth_signing_alg_values_supported"
             expect(document(probe).get(name), f"{name} is missing")
 
@@ -124,7 +126,7 @@ def metadata_list_signing_algorithms(probe: Probe) -> None:
 def metadata_do_not_offer_unsigned(probe: Probe) -> None:
     for name, value in document(probe).items():
         if name.endswith("_endpoint_auth_signing_alg_values_supported"):
-            expect("none" not in value, f"{name} has none in it")
+            expect("none" not in strings_of(value), f"{name} has none in it")
 
 
 @SECTION.check(MAY, "The endpoints that work are published", "R8414-2-g")
@@ -147,7 +149,7 @@ def metadata_do_not_offer_password(probe: Probe) -> None:
 
 @SECTION.check(MAY, "Clients may authenticate by keys of their own", "R9700-2.5-a")
 def metadata_offer_asymmetric_authentication(probe: Probe) -> None:
-    methods = set(document(probe).get(_METHODS, []))
+    methods = set(strings_of(document(probe).get(_METHODS, [])))
     asymmetric = {"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"}
     expect(methods & asymmetric, "none of the methods does without a shared secret")
 
@@ -160,15 +162,19 @@ def published_keys_are_public(probe: Probe) -> None:
 
 @SECTION.check(SHOULD, "Published keys can be told apart by kid", "R7517-4-a")
 def published_keys_have_names(probe: Probe) -> None:
-    names = [key.get("kid") for key in published_keys(probe)]
+    names = [str(key.get("kid")) for key in published_keys(probe)]
     expect(len(set(names)) == len(names), "two keys have the same kid, or none")
 
 
 def jwks_answer(probe: Probe) -> Answer:
     """Return what brought the JWK Set."""
     url = document(probe).get("jwks_uri")
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+    if not isinstance(url, str):
         raise CheckSkipped("no jwks_uri is published")
+    try:
+        probe.target.require_safe(url)
+    except Unusable as why:
+        raise CheckSkipped(f"the jwks_uri is not asked: {why}") from None
     return probe.once("jwks", lambda: probe.get(url))
 
 
@@ -183,6 +189,9 @@ def published_keys(probe: Probe) -> list[dict[str, Any]]:
 def expect_https(url: object, what: str) -> None:
     """Expect *url* to be https, or http on a loopback host."""
     expect(isinstance(url, str), f"{what} is not a URL")
-    parts = urlsplit(str(url))
+    try:
+        parts = urlsplit(str(url))
+    except ValueError:
+        raise CheckFailed(f"{what} is malformed") from None
     safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     expect(safe, f"{what} is not https: {url}")
