@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -141,31 +141,63 @@ def test_nothing_is_unpacked(colour: Colour) -> None:
         assert fetch(colour, get(url)).body == packed
 
 
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """Answer, with a body of which a little comes all the time."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    drip_octets(handler)
+
+
+def drip_octets(handler: BaseHTTPRequestHandler) -> None:
+    try:
+        for _ in range(100):
+            handler.wfile.write(b"a")
+            handler.wfile.flush()
+            time.sleep(0.05)
+    except OSError:
+        handler.close_connection = True
+
+
 def test_a_slow_answer_is_given_up(colour: Colour) -> None:
     """Also one of which a little comes all the time."""
-
-    def drip(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", "1000")
-        handler.end_headers()
-        try:
-            for _ in range(100):
-                handler.wfile.write(b"a")
-                handler.wfile.flush()
-                time.sleep(0.05)
-        except OSError:
-            handler.close_connection = True
-
     begin = time.monotonic()
     with serving(drip) as url, pytest.raises((UnusableAnswer, TimeoutError)):
         fetch(colour, get(url), timeout=timedelta(milliseconds=200))
     assert time.monotonic() - begin < 4
 
 
+def test_a_slow_head_is_given_up(colour: Colour) -> None:
+    """Each octet of it comes in time; the head as a whole does not."""
+
+    def drip_head(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        drip_octets(handler)
+
+    begin = time.monotonic()
+    with serving(drip_head) as url, pytest.raises((UnusableAnswer, TimeoutError)):
+        fetch(colour, get(url), timeout=timedelta(milliseconds=200))
+    assert time.monotonic() - begin < 4
+
+
+def test_a_slow_body_over_a_connection_that_was_kept_is_given_up() -> None:
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        if handler.path == "/first":
+            respond(handler, b"{}")
+        else:
+            drip(handler)
+
+    fetcher = HttpxFetcher(timeout=timedelta(milliseconds=200))
+    with serving(behave) as url, closing(fetcher):
+        assert fetcher.fetch(get(f"{url}/first")).status == 200
+        with pytest.raises(UnusableAnswer, match="too long"):
+            fetcher.fetch(get(f"{url}/second"))
+
+
 def test_no_answer_is_given_up(colour: Colour) -> None:
     with (
         serving(lambda _: time.sleep(1)) as url,
-        pytest.raises((httpx.TimeoutException, TimeoutError)),
+        pytest.raises((httpx.TimeoutException, TimeoutError, UnusableAnswer)),
     ):
         fetch(colour, get(url), timeout=timedelta(milliseconds=100))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -79,8 +80,8 @@ class HttpxFetcher:
     Args:
         client: Such as one with a proxy or with a client certificate. One with connections
             that are kept is made where none is given.
-        timeout: For each step, and from the first to the end of the body. httpx has no limit for
-            a head that comes octet by octet; `AsyncHttpxFetcher` has one for the answer as a whole.
+        timeout: For the answer as a whole, and for each step to it. Over a connection that was
+            kept from before, a head that comes octet by octet has the limit of each step alone.
         most: Octets of a body.
         public_only: Whether private, link-local and loopback addresses are refused. The
             address is looked up once, checked and connected to, so a name cannot change
@@ -121,15 +122,18 @@ class HttpxFetcher:
         if self._public_only:
             target = target.at(getaddrinfo(*target.place, type=SOCK_STREAM, flags=AI_ADDRCONFIG))
         body = bytearray()
-        with self._client.stream(
-            request.method,
-            target.url,
-            headers=[*request.headers, *target.headers, _PLAIN],
-            content=request.body,
-            timeout=self._timeout,
-            follow_redirects=False,
-            extensions=target.extensions,
-        ) as response:
+        with (
+            _shut_down_after(self._timeout) as trace,
+            self._client.stream(
+                request.method,
+                target.url,
+                headers=[*request.headers, *target.headers, _PLAIN],
+                content=request.body,
+                timeout=self._timeout,
+                follow_redirects=False,
+                extensions=target.extensions | {"trace": trace},
+            ) as response,
+        ):
             for chunk in response.iter_raw():
                 body += chunk
                 if monotonic() > deadline:
@@ -140,6 +144,51 @@ class HttpxFetcher:
     def close(self) -> None:
         """Close the connections that are kept."""
         self._client.close()
+
+
+@contextmanager
+def _shut_down_after(seconds: float) -> Generator[Callable[[str, Mapping[str, Any]], None]]:
+    """
+    Shut down, when the time is over, the connections that are made until then.
+
+    httpx limits each step by itself, and a head may come octet by octet.
+
+    Yields:
+        What httpx has to tell of its steps, its extension ``trace``.
+
+    Raises:
+        UnusableAnswer: The time was over.
+    """
+    from socket import SHUT_RDWR, socket
+    from threading import Event, Timer
+
+    made: list[socket] = []
+    is_over = Event()
+
+    def shut_down() -> None:
+        is_over.set()
+        for connection in made:
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
+
+    def trace(step: str, told: Mapping[str, Any]) -> None:
+        if step.endswith("connect_tcp.complete"):
+            # One of our own: TLS closes the first when it takes over.
+            made.append(told["return_value"].get_extra_info("socket").dup())
+
+    timer = Timer(seconds, shut_down)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield trace
+    except Exception:
+        if is_over.is_set():
+            raise UnusableAnswer("the answer takes too long") from None
+        raise
+    finally:
+        timer.cancel()
+        for connection in made:
+            connection.close()
 
 
 class AsyncHttpxFetcher:
