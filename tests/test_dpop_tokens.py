@@ -716,7 +716,7 @@ def test_the_time_in_a_nonce_counts_and_not_the_clients(world: World, prover: Pr
     assert error_of(ask(world, proof)) == BAD_PROOF  # used before, and still remembered
 
 
-@req("R9449-4.3-d", "R9449-11.1-a")
+@req("R9449-11.1-a")
 def test_a_proof_is_used_once_in_either_half_of_its_nonces_life(
     world: World, prover: Prover
 ) -> None:
