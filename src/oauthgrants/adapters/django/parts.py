@@ -38,19 +38,3 @@ class Part:
     def run(self, operation: Callable[[], T], *, single: bool = False) -> T:
         """Return what *operation* answers, as `transactions.run` has it."""
         return run(self.using, operation, single=single)
-
-
-def is_text(text: str) -> bool:
-    """Return whether a database can hold *text*; what it can't, it hasn't."""
-    return "\0" not in text
-
-
-def require_text(text: str) -> None:
-    """
-    Check that a database can hold *text*.
-
-    Raises:
-        ValueError: It has a NUL.
-    """
-    if not is_text(text):
-        raise ValueError(f"{text!r} has a NUL, which databases do not keep")

@@ -10,10 +10,11 @@ from django.db import IntegrityError
 from django.db.models import F
 
 from oauthgrants.adapters.django import models
-from oauthgrants.adapters.django.parts import Part, is_text
+from oauthgrants.adapters.django.parts import Part
 from oauthgrants.adapters.django.transactions import delete
 from oauthgrants.client_secrets import ClientSecret
 from oauthgrants.clients import Client
+from oauthgrants.stores.texts import is_text
 
 _SECRET = ("hash", "expires_at", "secret_id")
 _JOINED = tuple(f"secrets__{name}" for name in _SECRET)

@@ -11,10 +11,11 @@ from django.db.models import F
 from django.db.models.expressions import RawSQL
 
 from oauthgrants.adapters.django import models
-from oauthgrants.adapters.django.parts import Part, is_text, require_text
+from oauthgrants.adapters.django.parts import Part
 from oauthgrants.adapters.django.stored_tokens import prolong
 from oauthgrants.adapters.django.transactions import delete
 from oauthgrants.attempts import AttemptLimit, Attempts
+from oauthgrants.stores.texts import is_text, require_text
 
 _EXPIRING: tuple[Any, ...] = (
     models.AccessToken,

@@ -14,11 +14,10 @@ from oauthgrants.client_secrets import ClientSecret
 from oauthgrants.clients import Client
 from oauthgrants.stores.sqlalchemy.transaction import (
     Transaction,
-    is_text,
-    require_text,
     single,
     to_row,
 )
+from oauthgrants.stores.texts import is_text, require_text
 from oauthgrants.users import User
 
 

@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 from oauthgrants.ports import Rotation
 from oauthgrants.stores.sqlalchemy.transaction import (
     Transaction,
-    is_text,
-    require_text,
     single,
     single_if,
     to_row,
 )
+from oauthgrants.stores.texts import is_text, require_text
 from oauthgrants.tokens import AccessToken, RefreshToken
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from oauthgrants.brief import brief
 from oauthgrants.stores.sqlalchemy.statements import Statements
+from oauthgrants.stores.texts import is_text
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,19 +74,3 @@ def to_row(value: attrs.AttrsInstance) -> dict[str, Any]:
     return attrs.asdict(
         value, recurse=False, filter=lambda attribute, _: attribute.name != "secrets"
     )
-
-
-def is_text(text: str) -> bool:
-    """Return whether a database can hold *text*; what it can't, it hasn't."""
-    return "\0" not in text
-
-
-def require_text(text: str) -> None:
-    """
-    Check that a database can hold *text*.
-
-    Raises:
-        ValueError: It has a NUL.
-    """
-    if not is_text(text):
-        raise ValueError(f"{text!r} has a NUL, which databases do not keep")
